@@ -1,0 +1,111 @@
+"""Models on disk: a folder with the weights (safetensors) and what rebuilds the model (YAML, JSON). No pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .errors import DataError
+from .files import read_json, recover, remove_folder, replace_folder, write, write_json
+
+WEIGHTS, OPTIMIZER, PROGRESS = "network.safetensors", "optimizer.safetensors", "progress.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training keeps its models.
+
+    Args:
+        folder: holds `best/` and `last/`.
+        extras: text files written into each, by name: what a reader needs beside the weights.
+    """
+
+    folder: Path
+    extras: Mapping[str, str]
+
+    def clear(self) -> None:
+        """Removes what an earlier training left."""
+        for name in ("best", "last"):
+            remove_folder(self.folder / name)
+
+    def save(self, name: str, network: nn.Module) -> None:
+        """Writes `best` or `last` without the optimiser."""
+        with replace_folder(self.folder / name) as new:
+            self._write(new, network)
+
+    def save_last(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
+        """Writes `last` with all that a resumed run needs."""
+        with replace_folder(self.folder / "last") as new:
+            self._write(new, network)
+            save_file(optimizer_tensors(optimizer), new / OPTIMIZER)
+            write_json(new / PROGRESS, progress)
+
+    def load_last(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+        """Reads `last` into a network and its optimiser; `None` where there is nothing to resume."""
+        folder = self.folder / "last"
+        if not recover(folder) or not (folder / PROGRESS).exists():
+            return None
+        load_weights(network, folder)
+        load_optimizer(optimizer, load_file(folder / OPTIMIZER))
+        progress: dict[str, Any] = read_json(folder / PROGRESS)
+        return progress
+
+    def _write(self, folder: Path, network: nn.Module) -> None:
+        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
+        for name, text in self.extras.items():
+            write(folder / name, text)
+
+
+def find(run: Path) -> Path:
+    """The folder of a run's model: `best/`, or `last/` where the run was stopped before its first validation.
+
+    Raises:
+        DataError: no run there.
+    """
+    for name in ("best", "last"):
+        if recover(run / name):
+            return run / name
+    if recover(run) and (run / WEIGHTS).exists():
+        return run
+    raise DataError(f"{run} holds no trained model (no best/ or last/): give the folder that `fit --run` wrote")
+
+
+def load_weights(network: nn.Module, folder: Path) -> None:
+    """Reads the weights of a folder into a network of the same build.
+
+    Raises:
+        DataError: a damaged file, or weights of another model.
+    """
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise DataError(f"cannot load {folder / WEIGHTS}: {first}") from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's state as flat tensors: `NUMBER.exp_avg` and so on."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{index}.{key}": torch.as_tensor(value).contiguous()
+        for index, values in state.items()
+        for key, value in values.items()
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Undoes `optimizer_tensors`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = tensor
+    whole = optimizer.state_dict()
+    whole["state"] = state
+    optimizer.load_state_dict(whole)

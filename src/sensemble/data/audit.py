@@ -1,0 +1,237 @@
+"""The audit: what is in the data and what is wrong with it, named and counted before a minute of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..modalities.base import MODALITIES
+from .alone import Look, score_alone
+from .duplicates import duplicates
+from .groups import straddling_groups
+from .infer import guess
+from .joined import Finding, Flags, Inputs, Joined
+from .leaks import Target, informative_absence, leaks
+from .load import Problem
+from .table import Table
+from .thumbnails import Thumbnails
+from .twins import PICTURES, near_pictures, near_texts
+
+ROWS = 5_000
+"""Rows on which each input's score is measured; fewer pictures, as they must be decoded."""
+RARE = 0.05
+"""Share of the rarest class below which the labels count as imbalanced; with many classes, a quarter of an even share."""
+KINDS = ("leak", "duplicate", "group", "missing_informative", "id", "constant", "imbalance")
+"""Warnings in the order in which they are told."""
+
+
+def audit(
+    parts: Mapping[str, Table],
+    *,
+    inputs: Mapping[str, tuple[str, str]],
+    target: Sequence[str] = (),
+    group: str | None = None,
+    reasons: Mapping[str, str] | None = None,
+    problems: Sequence[Problem] = (),
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> dict[str, Any]:
+    """Examines a data set before training.
+
+    Large tables are sampled for leaks and near twins; the messages say how many rows were looked at.
+
+    Args:
+        parts: tables by split, or one table under any name where nothing is split yet.
+        inputs: (kind, column) by input name.
+        target: columns of the label.
+        group: column by which the splits were made.
+        reasons: why each input has its kind, by input name.
+        problems: values that could not be read.
+        seed: of the samples and folds.
+        progress: told the stage, the stages done and all stages.
+
+    Returns:
+        What `audit.json` holds: `format`, `rows`, `splits`, `inputs`, `target` (the first; `None` without one),
+        `further_targets` and `warnings`, each `{"kind", "columns", "message"}`.
+
+    Raises:
+        DataError: a column that no part has; says which is nearest.
+    """
+    filled = {name: part for name, part in parts.items() if len(part)}
+    order = sorted(filled, key=lambda name: name != "train")  # the others are compared with train
+    paths = {column for kind, column in inputs.values() if kind in MODALITIES and MODALITIES[kind].reads_files}
+    rows = Joined({name: filled[name] for name in order}, frozenset(paths))
+    warnings: list[Finding] = []
+    targets: list[Target] = []
+    if filled:
+        for column in [*(column for _, column in inputs.values()), *([group] if group else [])]:
+            rows.column(column)
+        targets = [Target.read(column, rows.column(column)) for column in target]
+        warnings = _warnings(rows, inputs, targets, group, seed, progress)
+    described = [_target(each) for each in targets]
+    return {
+        "format": 1,
+        "rows": len(rows),
+        "splits": {name: len(part) for name, part in parts.items()},
+        "inputs": {
+            name: _input(rows, kind, column, (reasons or {}).get(name, ""), problems)
+            for name, (kind, column) in inputs.items()
+        },
+        "target": described[0] if described else None,
+        "further_targets": described[1:],
+        "warnings": sorted(warnings, key=lambda warning: KINDS.index(warning["kind"])),
+    }
+
+
+def summary(result: Mapping[str, Any]) -> list[str]:
+    """An audit as plain lines for a terminal, warnings first."""
+    lines = [f"{warning['kind']}: {warning['message']}" for warning in result["warnings"]] or ["no warnings"]
+    splits = ", ".join(f"{name} {count:,}" for name, count in result["splits"].items())
+    lines.append(f"{result['rows']:,} rows ({splits})")
+    for name, entry in result["inputs"].items():
+        column = "" if entry["column"] == name else f" from column `{entry['column']}`"
+        reason = f"; {entry['reason']}" if entry["reason"] else ""
+        lines.append(f"input {name}: {entry['type']}{column}, {entry['missing']:,} missing{reason}")
+        bad = entry["unreadable"]
+        if bad:
+            first = "; ".join(f"row {each['row']}: {each['value']}: {each['reason']}" for each in bad[:3])
+            lines.append(f"input {name}: {len(bad):,} unreadable ({first}{'; …' if len(bad) > 3 else ''})")
+    for entry in [result["target"], *result["further_targets"]] if result["target"] else []:
+        what = f", {entry['missing']:,} missing"
+        if "balance" in entry:
+            what += f", {len(entry['balance']):,} classes: {_counts(entry['balance'])}"
+        elif "mean" in entry:
+            what += (
+                f", mean {entry['mean']:.4g}, standard deviation {entry['std']:.4g}, "
+                f"from {entry['min']:.4g} to {entry['max']:.4g}, median {entry['median']:.4g}"
+            )
+        lines.append(f"target {entry['column']}{what}")
+    return lines
+
+
+def _warnings(
+    rows: Joined,
+    inputs: Inputs,
+    targets: Sequence[Target],
+    group: str | None,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> list[Finding]:
+    labels = {target.column for target in targets}
+    looked = {name: (kind, column) for name, (kind, column) in inputs.items() if column not in labels}
+    look = Thumbnails()
+    known: Flags = np.zeros(len(rows), dtype=bool)
+    found: list[Finding] = []
+
+    def equal() -> list[Finding]:
+        nonlocal known
+        result, known = duplicates(rows, looked, [target.column for target in targets])
+        return result
+
+    def telling() -> list[Finding]:
+        return [finding for target in targets for finding in _telling(rows, looked, target, look, seed)]
+
+    stages: list[tuple[str, Callable[[], list[Finding]]]] = [
+        ("values", lambda: _columns(rows, looked)),
+        ("labels", lambda: [finding for target in targets for finding in _imbalance(rows, target)]),
+        ("duplicates", equal),
+        ("near texts", lambda: near_texts(rows, looked, known, seed=seed)),
+        ("near pictures", lambda: near_pictures(rows, looked, known, look, seed=seed)),
+        ("groups", lambda: straddling_groups(rows, looked, targets, group=group)),
+        ("leaks", telling),
+    ]
+    for done, (stage, check) in enumerate(stages if looked else []):
+        progress(stage, done, len(stages))
+        found += check()
+    progress("done", len(stages), len(stages))
+    return found
+
+
+def _telling(rows: Joined, inputs: Inputs, target: Target, look: Look, seed: int) -> list[Finding]:
+    """Leaks and telling absences, judged on the first split alone."""
+    scores, found = {}, []
+    for name, (kind, column) in inputs.items():
+        most = PICTURES[0] if kind == "image" else ROWS
+        places = rows.sample(rows.first, most, seed, rows.present(column) & ~np.isnan(target.values))
+        values = [rows.column(column)[place] for place in places]
+        score = score_alone(kind, values, target.values[places], classes=target.kind == "classes", look=look, seed=seed)
+        if score is not None:
+            scores[name] = score
+        own = rows.spans[rows.first]
+        absence = informative_absence(column, ~rows.present(column)[own], target.take(own))
+        found += [absence] if absence else []
+    return leaks(scores, inputs, target) + found
+
+
+def _columns(rows: Joined, inputs: Inputs) -> list[Finding]:
+    """Inputs that tell nothing: always the same, or only which row it is."""
+    found = []
+    for column in dict.fromkeys(column for _, column in inputs.values()):
+        present = rows.present(column)
+        if len(np.unique(rows.keys([column]))) == 1 and len(rows) > 1:
+            what = "holds the same value in" if present.any() else "is empty in"
+            message = f"`{column}` {what} all {len(rows):,} rows: it tells nothing; leave it out (inputs)"
+            found.append({"kind": "constant", "columns": [column], "message": message})
+            continue
+        kinds = {kind for kind, name in inputs.values() if name == column}
+        if kinds & {"number", "category", "text"}:
+            judged = guess(rows.parts[rows.first], column)
+            if judged.kind == "id":
+                message = (
+                    f"`{column}` looks like an id ({judged.reason.rstrip('.')}): it tells rows apart and nothing about "
+                    "new ones; leave it out (inputs)"
+                )
+                found.append({"kind": "id", "columns": [column], "message": message})
+    return found
+
+
+def _imbalance(rows: Joined, target: Target) -> list[Finding]:
+    """A class that is too rare among the rows to learn from, or the only one."""
+    counts = {name: count for name, count in target.take(rows.spans[rows.first]).counts().items() if count}
+    total = sum(counts.values())
+    if not counts or total < 2:
+        return []
+    rarest, fewest = list(counts.items())[-1]
+    if len(counts) == 1:
+        message = f"`{target.column}` is {rarest!r} in all {total:,} labelled rows: there is nothing to learn"
+    elif fewest / total < min(RARE, 1 / (4 * len(counts))):
+        message = (
+            f"`{target.column}`: the rarest class, {rarest!r}, has {fewest:,} of {total:,} rows ({fewest / total:.2g} "
+            "of all); judge by F1 or PR-AUC, not by accuracy, and add rows of it or weigh them (data.weight). "
+            f"Rows: {_counts(counts)}"
+        )
+    else:
+        return []
+    return [{"kind": "imbalance", "columns": [target.column], "message": message}]
+
+
+def _counts(counts: Mapping[str, int], most: int = 6) -> str:
+    """Class counts for messages: the commonest, and the rarest."""
+    items = [f"{name} {count:,}" for name, count in counts.items()]
+    return ", ".join(items if len(items) <= most else [*items[: most - 1], "…", items[-1]])
+
+
+def _input(rows: Joined, kind: str, column: str, reason: str, problems: Sequence[Problem]) -> dict[str, Any]:
+    missing = int((~rows.present(column)).sum()) if len(rows) else 0
+    bad = [problem for problem in problems if problem.column == column]
+    return {
+        "type": kind,
+        "column": column,
+        "reason": reason,
+        "missing": missing,
+        "missing_share": missing / max(len(rows), 1),
+        "unreadable": [{"row": each.row, "value": each.value, "reason": each.reason} for each in bad],
+    }
+
+
+def _target(target: Target) -> dict[str, Any]:
+    known = target.values[~np.isnan(target.values)]
+    result: dict[str, Any] = {"column": target.column, "missing": len(target.values) - len(known)}
+    if target.kind == "classes":
+        return {**result, "balance": target.counts()}
+    if target.kind == "number" and len(known):
+        numbers = {"mean": known.mean(), "std": known.std(), "min": known.min(), "median": np.median(known)}
+        return {**result, **{name: float(value) for name, value in numbers.items()}, "max": float(known.max())}
+    return result

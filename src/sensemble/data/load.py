@@ -1,0 +1,306 @@
+"""Raw columns -> batches. Every value is decoded once; what fits in memory stays, packed.
+
+Legend: n rows, u unique values, B batch, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError, Unreadable
+from ..modalities.base import Modality
+from ..tokens import Batch, Tokens
+from .table import Table
+
+Missing = Literal["mask", "drop"]
+CHUNK = 256
+"""Values decoded between two looks at memory and progress."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a model.
+
+    Args:
+        name: what the config calls it.
+        column: the table's column it reads.
+        kind: the modality's registered name.
+        modality: the modality itself.
+        encoder: the encoder's name and options.
+        missing: `mask` keeps rows that lack it; `drop` leaves them out, counted.
+    """
+
+    name: str
+    column: str
+    kind: str
+    modality: Modality
+    encoder: Mapping[str, Any]
+    missing: Missing = "mask"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One value that cannot be read."""
+
+    row: int
+    column: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"row {self.row}, column {self.column!r}: {self.value}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """One input's values for all rows.
+
+    Equal raw values are decoded and kept once. `flat` holds the tokens of all unique values after each other;
+    where they do not fit in memory it is `None`, and `raws` are decoded again for each batch.
+
+    Args:
+        modality: how to decode.
+        index: `(n,)` which unique value each row has; -1 where missing.
+        lengths: `(u,)` tokens of each unique value.
+        flat: `(sum of lengths, *shape)`, or `None`.
+        raws: the unique raw values.
+    """
+
+    modality: Modality
+    index: Tensor
+    lengths: Tensor
+    flat: Tensor | None
+    raws: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_starts", self.lengths.cumsum(0) - self.lengths)
+
+    def tokens(self, rows: Tensor) -> Tokens:
+        """The tokens of some rows, padded to the longest of them."""
+        index = self.index[rows]  # (B,)
+        real = index >= 0
+        if self.flat is None:
+            wanted = [self.raws[i] if i >= 0 else None for i in index.tolist()]
+            with ThreadPoolExecutor() as pool:  # decoders release the interpreter's lock
+                loaded = list(pool.map(lambda raw: None if raw is None else self.modality.load(raw), wanted))
+            return self.modality.collate(loaded)
+        if not len(self.lengths):
+            return self.modality.collate([None] * len(rows))
+        safe = index.clamp(min=0)
+        lengths = self.lengths[safe] * real
+        longest = max(int(lengths.max()), 1)
+        steps = torch.arange(longest)
+        mask = steps < lengths.unsqueeze(1)  # (B, T)
+        places = self._starts[safe].unsqueeze(1) + steps  # type: ignore[attr-defined]
+        places = torch.where(mask, places, 0)  # (B, T)
+        values = self.flat[places.flatten()].view(*mask.shape, *self.flat.shape[1:])
+        return Tokens(values, mask).clean()
+
+    def size(self, rows: Tensor) -> Tensor:
+        """`(B,)` tokens of some rows: what batches are bucketed by."""
+        index = self.index[rows]
+        if not len(self.lengths):
+            return torch.zeros(len(rows), dtype=torch.long)
+        return self.lengths[index.clamp(min=0)] * (index >= 0)
+
+    @property
+    def present(self) -> Tensor:
+        """`(n,)` bool: whether each row has a value."""
+        return self.index >= 0
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The rows of a table, ready for a network: a `Store` an input, and the labels.
+
+    Args:
+        table: the raw rows.
+        stores: by input name.
+        target: `(n, K)` labels, or `None`.
+        weight: `(n,)` row weights, or `None`.
+        groups: `(n,)` group numbers for the bootstrap, or `None`.
+    """
+
+    table: Table
+    stores: Mapping[str, Store]
+    target: Tokens | None = None
+    weight: Tensor | None = None
+    groups: np.ndarray[Any, np.dtype[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def batch(self, rows: Tensor) -> Batch:
+        return Batch(
+            {name: store.tokens(rows) for name, store in self.stores.items()},
+            None if self.target is None else self.target[rows],
+            None if self.weight is None else self.weight[rows],
+        )
+
+    def only(self, names: Sequence[str]) -> Samples:
+        """The same rows with some of the inputs."""
+        return replace(self, stores={name: self.stores[name] for name in names})
+
+    def take(self, positions: np.ndarray[Any, Any]) -> Samples:
+        """Some of the rows; the decoded values are shared, not copied."""
+        rows = torch.as_tensor(positions, dtype=torch.long)
+        return Samples(
+            self.table.take(positions),
+            {name: replace(store, index=store.index[rows]) for name, store in self.stores.items()},
+            None if self.target is None else self.target[rows],
+            None if self.weight is None else self.weight[rows],
+            None if self.groups is None else self.groups[positions],
+        )
+
+    def labelled(self) -> Samples:
+        """The rows that have a label."""
+        assert self.target is not None, "these rows have no target"
+        present = self.target.present
+        return self if bool(present.all()) else self.take(np.flatnonzero(present.numpy()))
+
+    def batches(self, size: int, order: Tensor | None = None) -> Iterator[Tensor]:
+        """Row numbers batch by batch, in the given order or the table's own."""
+        rows = torch.arange(len(self)) if order is None else order
+        yield from torch.split(rows, size)
+
+    def shuffled(self, size: int, *, seed: int, epoch: int) -> list[Tensor]:
+        """An epoch's batches: shuffled, and rows of like length together where lengths differ.
+
+        A pure function of seed and epoch, so that a resumed run sees the same batches.
+        """
+        generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
+        order = torch.randperm(len(self), generator=generator)
+        sizes = torch.stack([store.size(order) for store in self.stores.values()]).sum(0)
+        if int(sizes.max()) > int(sizes.min()):
+            pools = torch.split(order, size * 32), torch.split(sizes, size * 32)
+            order = torch.cat([rows[long.argsort(stable=True)] for rows, long in zip(*pools, strict=True)])
+        batches = list(torch.split(order, size))
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
+
+
+def load(
+    table: Table,
+    inputs: Sequence[Input],
+    *,
+    memory: float = 4.0,
+    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> tuple[dict[str, Store], list[Problem]]:
+    """Decodes every input's column.
+
+    Args:
+        table: the rows.
+        inputs: what to read, their modalities fitted.
+        memory: GiB that may be kept; inputs beyond it are decoded again for each batch.
+        progress: told the input's name, values done and values in all.
+
+    Returns:
+        A store by input name, and the values that could not be read (they count as missing).
+    """
+    stores, problems, left = {}, [], memory * 2**30
+    for item in inputs:
+        store, bad = _load_one(table, item, left, progress)
+        stores[item.name] = store
+        problems += bad
+        left -= 0 if store.flat is None else store.flat.nbytes
+    return stores, problems
+
+
+def _load_one(
+    table: Table, item: Input, memory: float, progress: Callable[[str, int, int], None]
+) -> tuple[Store, list[Problem]]:
+    values = table.column(item.column)
+    unique: dict[Any, int] = {}
+    raws: list[Any] = []
+    index = np.full(len(values), -1, dtype=np.int64)
+    for position, value in enumerate(values):
+        if value is None:
+            continue
+        key = _key(value)
+        if key not in unique:
+            unique[key] = len(raws)
+            raws.append(resolve(value, item.modality, table.root))
+        index[position] = unique[key]
+
+    reasons: dict[int, str] = {}
+    lengths = np.zeros(len(raws), dtype=np.int64)
+    loaded: list[Tensor] | None = []
+    used = 0
+
+    def one(raw: Any) -> Tensor | str:
+        try:
+            return item.modality.load(raw)
+        except Unreadable as error:
+            return str(error)
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(raws), CHUNK):
+            chunk = raws[start : start + CHUNK]
+            results = pool.map(one, chunk) if item.modality.reads_files else map(one, chunk)
+            for place, result in enumerate(results, start):
+                if isinstance(result, str):
+                    reasons[place] = result
+                    continue
+                lengths[place] = len(result)
+                used += result.nbytes
+                if loaded is not None:
+                    loaded.append(result)
+            if used > memory:
+                loaded = None
+            progress(item.name, min(start + CHUNK, len(raws)), len(raws))
+
+    problems = [
+        Problem(table.row(position), item.column, shorten(values[position]), reasons[int(place)])
+        for position, place in enumerate(index)
+        if int(place) in reasons
+    ]
+    index[np.isin(index, list(reasons))] = -1
+    flat = None
+    if loaded is not None:
+        empty = torch.zeros(0, *item.modality.shape, dtype=item.modality.dtype)
+        flat = torch.cat(loaded) if loaded else empty
+    return Store(item.modality, torch.from_numpy(index), torch.from_numpy(lengths), flat, raws), problems
+
+
+def check_unreadable(table: Table, problems: Sequence[Problem], share: float) -> None:
+    """Stops where an input has more unreadable values than the stated share.
+
+    Raises:
+        DataError: names the column, the count, the first files and the remedy.
+    """
+    for column in sorted({problem.column for problem in problems}):
+        bad = [problem for problem in problems if problem.column == column]
+        present = sum(value is not None for value in table.column(column))
+        if len(bad) > share * present:
+            first = "; ".join(f"row {problem.row}: {problem.value}: {problem.reason}" for problem in bad[:3])
+            raise DataError(
+                f"{table.name}, column {column!r}: {len(bad)} of {present} values cannot be read, more than the "
+                f"{share:.0%} that data.max_unreadable allows ({first}); mend or empty these cells, or raise it"
+            )
+
+
+def resolve(value: Any, modality: Modality, root: Path | None) -> Any:
+    """A cell's value with its path, if it is one, starting at the table's folder."""
+    if modality.reads_files and isinstance(value, str | Path) and root is not None:
+        return str(root / value)
+    return value
+
+
+def shorten(value: Any, longest: int = 80) -> str:
+    """A raw value for messages."""
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    text = " ".join(str(value).split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _key(value: Any) -> Any:
+    """What tells equal raw values: the value itself, or the object where it cannot be hashed."""
+    return (type(value), value) if isinstance(value, str | bytes | int | float | bool | Path) else id(value)

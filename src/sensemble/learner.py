@@ -1,0 +1,237 @@
+"""The facade: one object that fits, judges, evaluates, predicts, saves and loads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import build, checkpoint, evaluate
+from . import config as configs
+from .config import Config
+from .data.load import Input, Samples, check_unreadable, load
+from .data.read import read
+from .data.table import Table
+from .errors import DataError, UserError
+from .network import Network
+from .pipeline import Event, Job, make_samples, metrics_file, model_files
+from .tasks.base import Answers, Task
+
+
+class Learner:
+    """A multimodal model with its evidence.
+
+    Args:
+        inputs: modality by input name, `{"text": "text", "photo": {"name": "image", "size": 128}}`; `None` infers
+            them from the table.
+        task: what to predict, `{"name": "classify", "target": "label"}`; without a name it is inferred.
+        fusion: how inputs are joined: a name, or a mapping of name and options.
+        settings: any other key of the config, such as `train={"epochs": 5}`, `width=32` or `verdict="off"`.
+
+    Fitted attributes: `verdict_`, `metrics_`, `audit_`, `history_`, `config_`.
+
+    >>> import sensemble as se
+    >>> table = se.generate.xor(400, seed=0)
+    >>> learner = se.Learner(task={"target": "label"}, train={"epochs": 2}, verdict="off").fit(table)
+    >>> sorted(learner.predict(table.take([0]))[0])
+    ['prediction', 'probability:0', 'probability:1']
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        task: Any = None,
+        fusion: Any = None,
+        **settings: Any,
+    ) -> None:
+        given = {"inputs": inputs, "task": task, "fusion": fusion}
+        self.config = configs.from_dict({**{k: v for k, v in given.items() if v is not None}, **settings})
+        self._job: Job | None = None
+        self._inputs: list[Input] = []
+        self._task: Task | None = None
+        self._network: Network | None = None
+
+    @classmethod
+    def from_config(cls, config: Config) -> Learner:
+        """A learner for a config that was read or built."""
+        learner = cls()
+        learner.config = config
+        return learner
+
+    def fit(
+        self,
+        train: Any = None,
+        valid: Any = None,
+        test: Any = None,
+        *,
+        run: str | Path | None = None,
+        resume: bool = False,
+        say: Callable[[str], None] | None = None,
+    ) -> Learner:
+        """Audits, trains, evaluates and judges. Returns self.
+
+        Args:
+            train: a file, a folder of class folders, a DataFrame, a `datasets.Dataset`, a list of dicts; `None`
+                takes the config's `data.train`.
+            valid: likewise; `None` takes `data.valid`, or splits rows from `train`.
+            test: likewise.
+            run: the folder to write; `None` keeps everything in memory.
+            resume: go on with the run in that folder.
+            say: called with each line of progress, such as `print`.
+
+        Raises:
+            UserError: a config or table that cannot be used; says what to do.
+        """
+        for event in self.steps(train, valid, test, run=run, resume=resume):
+            if say and event.text:
+                say(event.text)
+        return self
+
+    def steps(
+        self,
+        train: Any = None,
+        valid: Any = None,
+        test: Any = None,
+        *,
+        run: str | Path | None = None,
+        resume: bool = False,
+    ) -> Iterator[Event]:
+        """`fit` as a generator of events, for whoever wants to show progress."""
+        data = self.config.data
+        train = data.train if train is None else train
+        valid = data.valid if valid is None else valid
+        test = data.test if test is None else test
+        if train is None:
+            raise UserError("no training data: name a table, or set data.train in the config")
+        folder = Path(run) if run is not None else None
+        if folder and not resume and ((folder / "best").exists() or (folder / "last").exists()):
+            raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
+        job = self._job = Job(self.config, folder, resume)
+        try:
+            yield from job.run(train, valid, test)
+        finally:
+            self.config, self._inputs = job.config, job.inputs
+            self._task, self._network = job.task, job.network
+
+    @property
+    def config_(self) -> Config:
+        """The config with everything that was inferred filled in."""
+        return self.config
+
+    @property
+    def verdict_(self) -> dict[str, Any] | None:
+        """What `verdict.json` holds; `None` where none was asked for or there is one input only."""
+        return self._fitted().verdict
+
+    @property
+    def metrics_(self) -> dict[str, Any]:
+        """What `metrics.json` holds: test scores with intervals, and those of every subset of inputs."""
+        return self._fitted().metrics
+
+    @property
+    def audit_(self) -> dict[str, Any]:
+        """What `audit.json` holds."""
+        return self._fitted().audit
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """Progress records, about a hundred over the whole training."""
+        return self._fitted().history
+
+    @torch.no_grad()
+    def predict(self, data: Any, *, batch: int = 256) -> list[dict[str, Any]]:
+        """Answers for new rows, in their order; any input may be missing from any row.
+
+        Returns:
+            One record a row: the id column if the config names one, `prediction`, and `probability:LABEL` for
+            each class where the task has classes.
+
+        Raises:
+            DataError: too many values cannot be read; names row and column.
+        """
+        task, _ = self._model()
+        table = self._table(data)
+        samples = self._samples(table, with_target=False)
+        records = task.records(self._answers(samples, batch))
+        if self.config.data.id in table.columns:
+            name = str(self.config.data.id)
+            return [{name: key, **record} for key, record in zip(table.column(name), records, strict=True)]
+        return records
+
+    def evaluate(self, data: Any, *, batch: int = 256) -> dict[str, Any]:
+        """Scores on rows with labels, with intervals, for all inputs and every subset of them.
+
+        Returns:
+            What `metrics.json` holds.
+
+        Raises:
+            DataError: no target column, or no row with a label.
+        """
+        task, network = self._model()
+        table = self._table(data)
+        for name in task.columns:
+            table.column(name)  # a clear error where it is missing
+        samples = self._samples(table, with_target=True)
+        if not len(samples):
+            raise DataError(f"{table.name}: no row has a label in {', '.join(task.columns)}")
+        names = evaluate.subsets([item.name for item in self._inputs])
+        found = evaluate.answer_subsets(network, task, samples, names, batch=batch)
+        draws = evaluate.weights(samples, seed=self.config.seed)
+        return metrics_file(task, found[-1], found, names, samples, draws)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the model, with the evidence where there is any, to a folder that `load` reads."""
+        task, network = self._model()
+        folder = Path(folder)
+        checkpoint.Place(folder, model_files(self.config, self._inputs, task)).save("best", network)
+        self._fitted().write_evidence(folder)
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Learner:
+        """A fitted learner from a run folder.
+
+        Raises:
+            DataError: no model there, or a damaged one.
+        """
+        folder = Path(folder)
+        config, inputs, task, network = build.restore(checkpoint.find(folder))
+        learner = cls.from_config(config)
+        learner._inputs, learner._task, learner._network = inputs, task, network
+        learner._job = Job(config, folder, inputs=inputs, task=task, network=network)
+        learner._job.read_evidence(folder)
+        return learner
+
+    def _fitted(self) -> Job:
+        if self._job is None:
+            raise UserError("this learner is not fitted yet: call fit, or Learner.load")
+        return self._job
+
+    def _model(self) -> tuple[Task, Network]:
+        if self._task is None or self._network is None:
+            raise UserError("this learner is not fitted yet: call fit, or Learner.load")
+        return self._task, self._network
+
+    def _table(self, data: Any) -> Table:
+        """The rows with every input's column; a column that is not there is missing throughout."""
+        table = read(data)
+        lacking = [item.column for item in self._inputs if item.column not in table.columns]
+        if len(lacking) == len(self._inputs):
+            known = ", ".join(item.column for item in self._inputs)
+            raise DataError(f"{table.name} has none of the model's input columns ({known})")
+        frame = table.frame.assign(**dict.fromkeys(lacking)) if lacking else table.frame
+        return Table(frame, table.root, table.name)
+
+    def _samples(self, table: Table, *, with_target: bool) -> Samples:
+        stores, problems = load(table, self._inputs, memory=self.config.data.memory)
+        check_unreadable(table, problems, self.config.data.max_unreadable)
+        if not with_target:
+            return Samples(table, stores)
+        samples, _ = make_samples(table, stores, [], self._task, self.config)
+        return samples
+
+    def _answers(self, samples: Samples, batch: int) -> Answers:
+        task, network = self._model()
+        return evaluate.answers(network, task, samples, batch=batch)

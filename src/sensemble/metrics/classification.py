@@ -1,0 +1,346 @@
+"""Scores of classes: one label a row, or sets of labels; from hard decisions, from ranks, and from probabilities.
+
+All follow scikit-learn's definitions, on rows repeated as often as their weight says. Where they leave room:
+
+- The predicted class is the most probable one, the first among equals. A label of a set is predicted from 0.5 on.
+- Precision, recall and F1 are 0 where they would divide by nothing.
+- A mean over classes takes in those that occur in the resample, as label or as prediction. A mean over the labels
+  of sets takes in all that are known for some row.
+- ROC-AUC needs a positive and a negative row, average precision a positive one: undefined (NaN) without, and left
+  out of means.
+- Log loss clips probabilities at 1e-7, what 32-bit numbers can still tell from 0.
+
+Legend: n rows, C classes, K labels of a set, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import Array, Metric, Statistic, check_finite, chunked, quotient, ratio, tally
+
+Integers = NDArray[np.integer]
+Truths = NDArray[np.bool_]
+
+CLIP = 1e-7
+"""The least probability that log loss counts with."""
+
+THRESHOLD = 0.5
+"""From which probability on a label of a set is predicted."""
+
+
+def classification_metrics(
+    probabilities: Array, labels: Integers, classes: Sequence[str], positive: int | None
+) -> dict[str, Metric]:
+    """Metrics for one label a row.
+
+    Always: `accuracy`, `balanced_accuracy`, `f1_macro`, `f1_weighted`, `log_loss`, `brier`, and `ece`, the
+    calibration error over 15 bins (`calibration`). Two classes: `precision`, `recall`, `f1`, `roc_auc` and
+    `pr_auc` (average precision) of the positive one. Other numbers: `f1_micro`, `precision_macro`,
+    `recall_macro`, and `roc_auc` and `pr_auc` as means of each class against the rest.
+
+    `brier` is the mean squared error of the probabilities, summed over classes, and for two classes of the
+    positive one alone (Brier 1950): 0 to 1 for two, 0 to 2 for more.
+
+    Args:
+        probabilities: `(n, C)`, each row adding up to 1.
+        labels: `(n,)` indices of classes.
+        classes: the C labels.
+        positive: which of two classes is the positive one; the second if `None`.
+
+    Raises:
+        UserError: a probability is NaN.
+
+    >>> answers = np.array([[0.9, 0.1], [0.2, 0.8]])
+    >>> classification_metrics(answers, np.array([0, 0]), ["no", "yes"], 1)["accuracy"].statistic(np.ones((1, 2)))
+    array([0.5])
+    """
+    num = len(classes)
+    probabilities = _check(probabilities, labels, num)
+    predicted = probabilities.argmax(1)
+    hits = predicted == labels
+    truths = labels[:, None] == np.arange(num)  # (n, C)
+
+    accuracy = Metric(quotient(hits))
+    metrics = {"accuracy": accuracy, "balanced_accuracy": Metric(_decided(labels, predicted, num, _balanced_accuracy))}
+    if num == 2:
+        chosen = 1 if positive is None else positive
+        for name, score in (("precision", _precision), ("recall", _recall), ("f1", _f1)):
+            metrics[name] = Metric(_decided(labels, predicted, num, _of_class(score, chosen)))
+    else:
+        metrics["f1_micro"] = accuracy  # every miss is one false positive and one false negative
+        metrics["precision_macro"] = Metric(_decided(labels, predicted, num, _macro(_precision)))
+        metrics["recall_macro"] = Metric(_decided(labels, predicted, num, _macro(_recall)))
+    metrics["f1_macro"] = Metric(_decided(labels, predicted, num, _macro(_f1)))
+    metrics["f1_weighted"] = Metric(_decided(labels, predicted, num, _f1_weighted))
+    against_rest = [chosen] if num == 2 else range(num)
+    for name, curve in (("roc_auc", _roc_auc), ("pr_auc", _average_precision)):
+        metrics[name] = Metric(_ranked(probabilities, truths, np.ones_like(truths), against_rest, curve))
+    metrics["log_loss"] = Metric(quotient(-np.log(np.maximum(probabilities[truths], CLIP))), higher=False)
+    squares = ((probabilities - truths) ** 2)[:, against_rest].sum(1)
+    metrics["brier"] = Metric(quotient(squares), higher=False)
+    metrics["ece"] = Metric(_calibration_error(probabilities, hits), higher=False)
+    return metrics
+
+
+def multilabel_metrics(probabilities: Array, labels: Integers, mask: Truths, names: Sequence[str]) -> dict[str, Metric]:
+    """Metrics for sets of labels, some of which may be unknown.
+
+    `accuracy` (all known labels of a row right), `hamming_loss` (share of known labels that are wrong),
+    `f1_micro`, `f1_macro`, `f1_samples` (mean over rows), `roc_auc` and `pr_auc` (means over labels; the latter is
+    known as mAP), `log_loss` (mean over known labels), and `f1:NAME` for each label. An unknown label counts
+    nowhere, and a row of which none is known is left out.
+
+    Args:
+        probabilities: `(n, K)`, one probability a label.
+        labels: `(n, K)` of 0 and 1; what stands in masked ones is ignored.
+        mask: `(n, K)`, true = known.
+        names: of the K labels.
+
+    Raises:
+        UserError: a probability is NaN.
+    """
+    probabilities, mask = np.asarray(probabilities, dtype=np.float64), np.asarray(mask, dtype=np.bool_)
+    assert probabilities.shape == labels.shape == mask.shape == (len(labels), len(names))
+    check_finite(probabilities)
+    truths = (labels == 1) & mask
+    predicted = (probabilities >= THRESHOLD) & mask
+    wrong = truths ^ predicted
+    known = mask.sum(1)  # (n,)
+    scored = known > 0
+    right = np.where(truths, probabilities, 1 - probabilities)
+    surprise = np.where(mask, -np.log(np.maximum(right, CLIP)), 0)
+
+    # F1 is 2 hits / (real + said), whether summed over rows, labels or both.
+    above = 2.0 * (truths & predicted)  # (n, K)
+    below = truths + predicted.astype(np.float64)
+
+    def f1_micro(weights: Array) -> Array:
+        score = ratio(weights @ above.sum(1), weights @ below.sum(1), empty=0)
+        return _where(weights @ scored > 0, score)
+
+    def f1_each(weights: Array) -> Array:  # (R, K)
+        return _where(weights @ mask.astype(np.float64) > 0, ratio(weights @ above, weights @ below, empty=0))
+
+    def f1_of(index: int) -> Statistic:
+        return lambda weights: f1_each(weights)[:, index]
+
+    columns = range(len(names))
+    metrics = {
+        "accuracy": Metric(quotient(scored & ~wrong.any(1), scored)),
+        "f1_micro": Metric(f1_micro),
+        "f1_macro": Metric(lambda weights: _mean_of_defined(f1_each(weights))),
+        "f1_samples": Metric(quotient(ratio(above.sum(1), below.sum(1), empty=0), scored)),
+        "roc_auc": Metric(_ranked(probabilities, truths, mask, columns, _roc_auc)),
+        "pr_auc": Metric(_ranked(probabilities, truths, mask, columns, _average_precision)),
+        "hamming_loss": Metric(quotient(wrong.sum(1), known), higher=False),
+        "log_loss": Metric(quotient(surprise.sum(1), known), higher=False),
+    }
+    return metrics | {f"f1:{name}": Metric(f1_of(index)) for index, name in enumerate(names)}
+
+
+def confusion(labels: Integers, predicted: Integers, num_classes: int) -> NDArray[np.int64]:
+    """`(C, C)` counts: row i, column j holds how many rows of class i were predicted as class j.
+
+    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
+    counts = np.bincount(labels * num_classes + predicted, minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def calibration(probabilities: Array, labels: Integers, bins: int = 15) -> list[dict[str, Any]]:
+    """Whether probabilities can be believed: confidence against accuracy, in bins of confidence.
+
+    A row's confidence is the probability of its predicted class. A model is calibrated where both agree. The mean
+    of their distance, by rows, is the expected calibration error (Guo et al., "On Calibration of Modern Neural
+    Networks", 2017, equation 3).
+
+    Args:
+        probabilities: `(n, C)`.
+        labels: `(n,)` indices of classes.
+        bins: how many equal parts of [0, 1]; each holds its upper end, and the first also 0.
+
+    Returns:
+        For each bin that holds rows: `low`, `high`, the mean `confidence`, the `accuracy`, and `rows`.
+    """
+    probabilities = _check(probabilities, labels, probabilities.shape[1])
+    confidence, hits = probabilities.max(1), probabilities.argmax(1) == labels
+    edges, places = _bins(confidence, bins)
+    return [
+        {
+            "low": float(edges[place]),
+            "high": float(edges[place + 1]),
+            "confidence": float(confidence[places == place].mean()),
+            "accuracy": float(hits[places == place].mean()),
+            "rows": int((places == place).sum()),
+        }
+        for place in np.unique(places)
+    ]
+
+
+def per_class(probabilities: Array, labels: Integers, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """For each class its `label`, how many `rows` have it, and its `precision`, `recall` and `f1`.
+
+    Args:
+        probabilities: `(n, C)`.
+        labels: `(n,)` indices of classes.
+        classes: the C labels.
+    """
+    probabilities = _check(probabilities, labels, len(classes))
+    counts = _Counts(np.ones((1, len(labels))), labels, probabilities.argmax(1), len(classes))
+    return [
+        {"label": label, "rows": int(rows), "precision": float(precision), "recall": float(recall), "f1": float(f1)}
+        for label, rows, precision, recall, f1 in zip(
+            classes, counts.real[0], _precision(counts)[0], _recall(counts)[0], _f1(counts)[0], strict=True
+        )
+    ]
+
+
+def _check(probabilities: Array, labels: Integers, num: int) -> Array:
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    assert probabilities.shape == (len(labels), num), f"{probabilities.shape} for {len(labels)} rows, {num} classes"
+    assert not len(labels) or (labels.min() >= 0 and labels.max() < num), "labels are indices of classes"
+    check_finite(probabilities)
+    return probabilities
+
+
+# Hard decisions.
+
+
+class _Counts:
+    """`(R, C)` weighted rows by class: `real` have it, `said` were predicted it, `hits` both."""
+
+    def __init__(self, weights: Array, labels: Integers, predicted: Integers, num: int) -> None:
+        right = labels == predicted
+        self.real = tally(weights, labels, num)
+        self.said = tally(weights, predicted, num)
+        self.hits = tally(weights[:, right], labels[right], num)
+
+
+def _decided(labels: Integers, predicted: Integers, num: int, score: Callable[[_Counts], Array]) -> Statistic:
+    return chunked(lambda weights: _where(weights.sum(1) > 0, score(_Counts(weights, labels, predicted, num))))
+
+
+def _precision(counts: _Counts) -> Array:
+    return ratio(counts.hits, counts.said, empty=0)
+
+
+def _recall(counts: _Counts) -> Array:
+    return ratio(counts.hits, counts.real, empty=0)
+
+
+def _f1(counts: _Counts) -> Array:
+    return ratio(2 * counts.hits, counts.real + counts.said, empty=0)
+
+
+def _of_class(score: Callable[[_Counts], Array], index: int) -> Callable[[_Counts], Array]:
+    return lambda counts: score(counts)[:, index]
+
+
+def _macro(score: Callable[[_Counts], Array]) -> Callable[[_Counts], Array]:
+    return lambda counts: _mean_of_defined(_where(counts.real + counts.said > 0, score(counts)))
+
+
+def _balanced_accuracy(counts: _Counts) -> Array:
+    return _mean_of_defined(_where(counts.real > 0, _recall(counts)))
+
+
+def _f1_weighted(counts: _Counts) -> Array:
+    return ratio((counts.real * _f1(counts)).sum(1), counts.real.sum(1))
+
+
+# Ranks.
+
+
+def _ranked(
+    scores: Array, truths: Truths, mask: Truths, columns: Sequence[int], curve: Callable[[Array, Truths], Statistic]
+) -> Statistic:
+    """The mean over columns of the area under a curve, each over its known rows."""
+
+    def statistic(weights: Array) -> Array:
+        areas = []
+        for column in columns:  # outside the chunks, so that a column is sorted once and not kept
+            known = mask[:, column]
+            area = curve(scores[known, column], truths[known, column])
+            areas.append(chunked(area, None if known.all() else known)(weights))
+        return _mean_of_defined(np.stack(areas, 1))  # (R, K) -> (R,)
+
+    return statistic
+
+
+def _levels(scores: Array, positive: Truths) -> Callable[[Array], tuple[Array, Array, Array]]:
+    """What both curves need at each distinct score of a positive row, in rising order.
+
+    Only those m levels matter: negative rows between two of them are one step of the curve.
+
+    Returns:
+        A function of weights: `(R, m)` positives at the level, all rows at it, and all rows below it.
+    """
+    levels, codes = np.unique(scores[positive], return_inverse=True)
+    # Twice a row's place among the levels: odd if it ties with one, even if it lies between two.
+    places = np.searchsorted(levels, scores, "left") + np.searchsorted(levels, scores, "right")
+
+    def at(weights: Array) -> tuple[Array, Array, Array]:
+        cells = tally(weights, places, 2 * len(levels) + 1)
+        return tally(weights[:, positive], codes, len(levels)), cells[:, 1::2], cells.cumsum(1)[:, :-1:2]
+
+    return at
+
+
+def _roc_auc(scores: Array, positive: Truths) -> Statistic:
+    """The chance that a positive row scores above a negative one, ties counting half (Mann & Whitney 1947)."""
+    at = _levels(scores, positive)
+
+    def statistic(weights: Array) -> Array:
+        hits, tied, below = at(weights)
+        negatives_below = below - (hits.cumsum(1) - hits)
+        wins = (hits * (negatives_below + (tied - hits) / 2)).sum(1)
+        positives = hits.sum(1)
+        return ratio(wins, positives * (weights.sum(1) - positives))
+
+    return statistic
+
+
+def _average_precision(scores: Array, positive: Truths) -> Statistic:
+    """The mean, over positive rows, of the precision among all that score at least as high; no interpolation."""
+    at = _levels(scores, positive)
+
+    def statistic(weights: Array) -> Array:
+        hits, _, below = at(weights)
+        positives = hits.sum(1)
+        found = positives[:, None] - (hits.cumsum(1) - hits)
+        listed = weights.sum(1)[:, None] - below
+        return ratio((hits * ratio(found, listed, empty=0)).sum(1), positives)
+
+    return statistic
+
+
+# Probabilities.
+
+
+def _bins(confidence: Array, bins: int) -> tuple[Array, Integers]:
+    """The ends of equal bins of [0, 1], `(bins + 1,)`, and in which one each confidence lies."""
+    edges = np.linspace(0, 1, bins + 1)
+    return edges, np.searchsorted(edges[1:-1], confidence, "left")
+
+
+def _calibration_error(probabilities: Array, hits: Truths, bins: int = 15) -> Statistic:
+    confidence = probabilities.max(1)
+    gaps, places = hits - confidence, _bins(confidence, bins)[1]
+    return chunked(lambda weights: ratio(np.abs(tally(weights * gaps, places, bins)).sum(1), weights.sum(1)))
+
+
+def _mean_of_defined(values: Array) -> Array:
+    """`(R, K) -> (R,)`: the mean over what is not NaN."""
+    defined = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0).sum(1), defined.sum(1))
+
+
+def _where(condition: Truths, values: Array) -> Array:
+    """The values where the condition holds, NaN elsewhere."""
+    return np.where(condition, values, np.nan)

@@ -1,0 +1,80 @@
+"""What a modality is: how one kind of raw value becomes tokens, and what its tokens are called.
+
+A modality is fitted on the training rows' present values (a vocabulary, a mean), loads one raw value at a
+time, and says what each token of a value stands for, so that explanations can name it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..registry import Registry
+from ..tokens import Tokens
+
+
+class Modality(ABC):
+    """Raw values of one kind, as tensors.
+
+    A subclass is registered with `@MODALITIES.register("name")`; its keyword-only arguments are its options.
+    Fitted attributes end in `_`.
+    """
+
+    encoder: ClassVar[str]
+    """Name of the encoder used where the config names none."""
+    reads_files: ClassVar[bool] = False
+    """Whether a string value is the path of a file (relative paths start at the table's folder)."""
+    dtype: torch.dtype = torch.float32
+    """Of what `load` returns."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one loaded token, without the token axis: `()` for ids, `(C, H, W)` for images."""
+
+    def fit(self, values: Sequence[Any]) -> Modality:
+        """Learns what it needs from the training rows' present raw values. Returns self."""
+        return self
+
+    @abstractmethod
+    def load(self, raw: Any) -> Tensor:
+        """One present raw value -> `(T, *shape)` tensor, T >= 1.
+
+        Raises:
+            Unreadable: the value cannot be decoded; the message says why.
+        """
+
+    def load_many(self, raws: Sequence[Any]) -> list[Tensor]:
+        """Several present values at once, where that is faster. All must be readable."""
+        return [self.load(raw) for raw in raws]
+
+    def collate(self, values: Sequence[Tensor | None]) -> Tokens:
+        """Loaded values, `None` where missing -> one padded batch."""
+        return Tokens.stack(values, shape=self.shape, dtype=self.dtype)
+
+    def prepare(self, tokens: Tokens, *, training: bool) -> Tokens:
+        """On the network's device, before encoding: compact storage -> float, augmentation if training."""
+        return tokens
+
+    def describe(self, raw: Any) -> list[str]:
+        """What each token of `load(raw)` stands for, in words a person understands."""
+        return [str(raw)]
+
+    def show(self, raw: Any) -> dict[str, str]:
+        """The value for a report: `kind` with `text`, or with `data`, a `data:` address of a picture."""
+        return {"kind": "text", "text": str(raw)}
+
+    def state(self) -> dict[str, Any]:
+        """What `fit` learned, as plain JSON values."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> Modality:
+        """Undoes `state`: the fitted modality again. Returns self."""
+        return self
+
+
+MODALITIES: Registry[Modality] = Registry("modality", package="sensemble.modalities")

@@ -1,0 +1,65 @@
+"""The whole model: encode each input, project to one width, fuse. The head belongs to the task.
+
+Reading order for the system: `tokens.py`, this file, `tasks/base.py`, `train.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from .encoders.base import Encoder
+from .fusion.base import Fusion
+from .modalities.base import Modality
+from .tokens import Tokens
+
+
+class Network(nn.Module):
+    """Encoders, projections, a fusion and a head.
+
+    Args:
+        modalities: the fitted modality of each input.
+        encoders: one encoder an input, under the same names.
+        fusion: joins the projected tokens; its width is the network's.
+        head: reads the fused tokens; made by the task.
+    """
+
+    def __init__(
+        self,
+        modalities: Mapping[str, Modality],
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
+        head: nn.Module,
+    ) -> None:
+        super().__init__()
+        assert set(modalities) == set(encoders) == set(fusion.names)
+        self.modalities = dict(modalities)
+        self.encoders = nn.ModuleDict({_key(name): encoder for name, encoder in encoders.items()})
+        self.project = nn.ModuleDict(
+            {
+                _key(name): nn.Sequential(nn.Linear(encoder.dim, fusion.width), nn.LayerNorm(fusion.width))
+                for name, encoder in encoders.items()
+            }
+        )
+        self.fusion = fusion
+        self.head = head
+
+    def encode(self, inputs: Mapping[str, Tokens]) -> dict[str, Tokens]:
+        """Raw tokens of any subset of the inputs -> tokens `(B, T_i, D)` of the common width."""
+        encoded = {}
+        for name, tokens in inputs.items():
+            tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
+            tokens = self.encoders[_key(name)](tokens.clean())
+            encoded[name] = tokens.with_values(self.project[_key(name)](tokens.values))
+        return encoded
+
+    def forward(self, inputs: Mapping[str, Tokens]) -> Tokens:
+        """Raw tokens by input name -> fused tokens `(B, T, D)`."""
+        fused: Tokens = self.fusion(self.encode(inputs))
+        return fused
+
+
+def _key(name: str) -> str:
+    """An input's name as a module key: modules may not hold dots, nor be called like their attributes."""
+    return "input_" + name.replace(".", "_dot_")

@@ -1,0 +1,443 @@
+"""The main job from table to evidence, as a generator of events: read, audit, fit, evaluate, verdict, report."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from . import build, evaluate
+from . import config as configs
+from . import verdict as verdicts
+from .checkpoint import Place
+from .config import Config
+from .data.audit import audit, summary
+from .data.infer import infer
+from .data.load import Input, Problem, Samples, check_unreadable, load
+from .data.read import read
+from .data.split import split
+from .data.table import Table
+from .errors import DataError
+from .files import read_json, write, write_json
+from .metrics.base import Array
+from .network import Network
+from .plan import choose_inputs, complete, target_columns
+from .registry import load_plugins
+from .report import write_report
+from .tasks.base import Answers, Task
+from .train import Progress, parameters, train
+
+EVIDENCE = ("audit", "metrics", "verdict", "details")
+"""Parts of a job that a run folder keeps, each in its JSON file."""
+MISTAKES = 12
+"""Worst mistakes shown in a report."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something the user may want to see.
+
+    Args:
+        stage: `read`, `load`, `audit`, `fit`, `evaluate`, `verdict` or `report`.
+        text: a line to print; empty for mere progress.
+        done: how far the stage is.
+        total: of how much; 0 where unknown.
+        progress: the training record, while training.
+        about: what is being worked on, such as the input whose single model is trained.
+    """
+
+    stage: str
+    text: str = ""
+    done: int = 0
+    total: int = 0
+    progress: Progress | None = None
+    about: str = ""
+
+
+@dataclass
+class Job:
+    """One run of the main job, and what it has found so far.
+
+    Args:
+        config: as given; `run` fills it in.
+        folder: the run's folder, or `None` to keep everything in memory.
+        resume: go on where a killed run stopped.
+    """
+
+    config: Config
+    folder: Path | None = None
+    resume: bool = False
+    inputs: list[Input] = field(default_factory=list)
+    task: Task | None = None
+    network: Network | None = None
+    parts: dict[str, Samples] = field(default_factory=dict)
+    audit: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    verdict: dict[str, Any] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self, train_source: Any, valid_source: Any = None, test_source: Any = None) -> Iterator[Event]:
+        """Does it all. Sources are whatever `data.read` reads; those left out are split from the first."""
+        yield from self._timed("load", self._prepare(train_source, valid_source, test_source))
+        yield from self._timed("fit", self._fit())
+        if "test" not in self.parts:
+            yield Event("evaluate", "No test rows: nothing is measured. Give data.test or data.test_share.")
+        else:
+            yield from self._timed("evaluate", self._evaluate())
+        if self.folder:
+            yield Event("report", f"Report: {write_report(self.folder)}")
+
+    def write_evidence(self, folder: Path) -> None:
+        """Writes whatever has been found so far to a run folder, and its report."""
+        write(folder / "config.yaml", configs.dump(self.config))
+        for name in EVIDENCE:
+            if getattr(self, name):
+                write_json(folder / f"{name}.json", getattr(self, name))
+        if self.history:
+            write(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
+        write_report(folder)
+
+    def read_evidence(self, folder: Path) -> None:
+        """Undoes `write_evidence`; what is not there stays empty."""
+        for name in EVIDENCE:
+            if (folder / f"{name}.json").exists():
+                setattr(self, name, read_json(folder / f"{name}.json"))
+        if (folder / "history.jsonl").exists():
+            self.history = [json.loads(line) for line in whole_lines(folder / "history.jsonl")]
+
+    def _prepare(self, train_source: Any, valid_source: Any, test_source: Any) -> Iterator[Event]:
+        load_plugins(self.config.plugins)
+        sources = {"train": train_source, "valid": valid_source, "test": test_source}
+        tables = {name: read(source) for name, source in sources.items() if source is not None}
+        self.config, reasons = complete(self.config, tables["train"])
+        self.task = build.make_task(self.config)
+        tables = split_tables(tables, self.config, self.task)
+        sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
+        yield Event("read", f"Read {sum(map(len, tables.values())):,} rows: {sizes}.")
+
+        self.task.fit(tables["train"])
+        self.inputs = build.make_inputs(self.config, tables["train"].columns)
+        build.fit_inputs(self.inputs, tables["train"], seed=self.config.seed)
+        stores, problems = {}, {}
+        for name, table in tables.items():
+            events: list[Event] = []
+            stores[name], problems[name] = load(
+                table, self.inputs, memory=self.config.data.memory,
+                progress=lambda about, done, total: events.append(Event("load", "", done, total, about=about)),
+            )  # fmt: skip
+            yield from events
+        yield Event("audit", about="looking for leaks, duplicates and groups")
+        self.audit = audit(
+            tables,
+            inputs={item.name: (item.kind, item.column) for item in self.inputs},
+            target=self.task.columns,
+            group=self.config.data.group,
+            reasons=reasons,
+            problems=[problem for found in problems.values() for problem in found],
+            seed=self.config.seed,
+        )
+        if self.folder:
+            write_json(self.folder / "audit.json", self.audit)
+            write(self.folder / "config.yaml", configs.dump(self.config))
+        for line in summary(self.audit):
+            yield Event("audit", line)
+        for name, table in tables.items():
+            check_unreadable(table, problems[name], self.config.data.max_unreadable)
+        for name, table in tables.items():
+            self.parts[name], dropped = make_samples(table, stores[name], self.inputs, self.task, self.config)
+            for reason, count in dropped.items():
+                yield Event("audit", f"{name}: {count:,} rows left out: {reason}.")
+        if not len(self.parts["train"]):
+            raise DataError("no training row is left: every row lacks its label or an input marked `missing: drop`")
+        for name in ("valid", "test"):
+            if name in self.parts and not len(self.parts[name]):
+                del self.parts[name]
+
+    def _fit(self) -> Iterator[Event]:
+        assert self.task is not None
+        self.network = build.make_network(self.config, self.inputs, self.task)
+        count = parameters(self.network)
+        fusion = self.config.fusion["name"]
+        yield Event("fit", f"Training {count:,} parameters on {len(self.parts['train']):,} rows, fusion {fusion}.")
+        steps = train(
+            self.network, self.task, self.parts["train"], self.parts.get("valid"), self.config.train,
+            seed=self.config.seed, place=self._place(), resume=self.resume,
+        )  # fmt: skip
+        log = History(self.folder / "history.jsonl" if self.folder else None, keep=self.resume)
+        for progress in steps:
+            log.add(progress)
+            text = epoch_line(progress, self.config.train.epochs, self.task.metric) if progress.valid else ""
+            yield Event("fit", text, progress.step, progress.steps, progress)
+        self.history = log.lines
+
+    def _evaluate(self) -> Iterator[Event]:
+        assert self.task is not None and self.network is not None
+        test = self.parts["test"]
+        yield Event("evaluate", about="every subset of the inputs")
+        names = evaluate.subsets([item.name for item in self.inputs])
+        found = evaluate.answer_subsets(self.network, self.task, test, names)
+        draws = evaluate.weights(test, seed=self.config.seed)
+        fused = found[-1]
+        self.metrics = metrics_file(self.task, fused, found, names, test, draws)
+        if self.folder:
+            write_json(self.folder / "metrics.json", self.metrics)
+        for line in score_lines(self.metrics):
+            yield Event("evaluate", line)
+        if self.config.verdict != "off" and len(self.inputs) > 1:
+            started = time.monotonic()
+            yield from self._judge(fused, draws)
+            self.seconds["verdict"] = round(time.monotonic() - started, 2)
+        self.details = self._details(fused)
+        if self.folder:
+            write_json(self.folder / "details.json", self.details)
+
+    def _judge(self, fused: Answers, draws: Array) -> Iterator[Event]:
+        assert self.task is not None
+        alone: dict[str, dict[str, Answers]] = {}
+        seconds = self.history[-1]["seconds"] if self.history else self.seconds["fit"]
+        for name, step in verdicts.singles(
+            self.config, self.inputs, self.task, self.parts,
+            seconds=seconds, place=self._place, resume=self.resume,
+        ):  # fmt: skip
+            if isinstance(step, Progress):
+                yield Event("verdict", "", step.step, step.steps, step, about=name)
+            else:
+                alone[name] = step
+        self.verdict = verdicts.judge(self.task, fused, alone, self.parts, draws)
+        if self.folder:
+            write_json(self.folder / "verdict.json", self.verdict)
+        yield Event("verdict", f"Verdict: {self.verdict['sentence']}")
+        for note in self.verdict["notes"]:
+            yield Event("verdict", f"Note: {note}")
+
+    def _details(self, fused: Answers) -> dict[str, Any]:
+        assert self.task is not None and self.network is not None
+        test = self.parts["test"]
+        assert test.target is not None
+        return {
+            **self.task.details(fused, test.target),
+            "mistakes": mistakes(self.task, fused, test, self.inputs),
+            "versions": versions(),
+            "seed": self.config.seed,
+            "train_rows": len(self.parts["train"]),
+            "parameters": parameters(self.network),
+            "seconds": self.seconds,
+        }
+
+    def _place(self, single: str | None = None) -> Place | None:
+        """Where the model is kept, or that of a single input."""
+        if self.folder is None or self.task is None:
+            return None
+        if single is None:
+            return Place(self.folder, model_files(self.config, self.inputs, self.task))
+        config = self.config.replace(inputs={single: self.config.inputs[single]})
+        inputs = [item for item in self.inputs if item.name == single]
+        return Place(self.folder / "singles" / safe_name(single), model_files(config, inputs, self.task))
+
+    def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
+        started = time.monotonic()
+        yield from events
+        self.seconds[stage] = round(time.monotonic() - started, 2)
+
+
+def audit_table(config: Config, table: Table) -> tuple[dict[str, Any], list[Problem]]:
+    """The audit of one table that nobody trains on yet; the config's inputs, if any, else the inferred ones.
+
+    Returns:
+        What `audit.json` holds, and every value that cannot be read.
+    """
+    guesses = infer(table)
+    chosen, reasons = choose_inputs(config, table, guesses)
+    inputs = build.make_inputs(config.replace(inputs=chosen), table.columns)
+    build.fit_inputs(inputs, table, seed=config.seed)
+    _, problems = load(table, inputs, memory=0.0)
+    parts = {"all": table}
+    if config.data.split:
+        places = split(table, valid=0, test=0, column=config.data.split)
+        parts = {name: table.take(rows) for name, rows in places.items() if len(rows)}
+    found = audit(
+        parts,
+        inputs={item.name: (item.kind, item.column) for item in inputs},
+        target=target_columns(config),
+        group=config.data.group,
+        reasons=reasons,
+        problems=problems,
+        seed=config.seed,
+    )
+    left_out = {name: {"type": guess.kind, "reason": guess.reason} for name, guess in guesses.items()
+                if name not in {item.column for item in inputs}}  # fmt: skip
+    return {**found, "left_out": left_out}, problems
+
+
+class History:
+    """`history.jsonl`: about ten lines an epoch, written as they come; a resumed run goes on from its own step."""
+
+    def __init__(self, path: Path | None, *, keep: bool) -> None:
+        self.path = path
+        self.lines: list[dict[str, Any]] = []
+        self._fresh = True
+        if path and keep and path.exists():
+            self.lines = [json.loads(line) for line in whole_lines(path)]
+
+    def add(self, progress: Progress) -> None:
+        if self._fresh:  # what a killed run wrote after its last checkpoint happens again
+            self.lines = [line for line in self.lines if line["step"] < progress.step]
+            if self.path:
+                write(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
+            self._fresh = False
+        if progress.valid is None and progress.step % max(1, progress.steps // 100) != 0 and not progress.best:
+            return
+        self.lines.append(progress.record())
+        if self.path:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(self.lines[-1]) + "\n")
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The complete lines of a file that may end in a torn one."""
+    text = path.read_text(encoding="utf-8")
+    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line]
+
+
+def split_tables(tables: dict[str, Table], config: Config, task: Task) -> dict[str, Table]:
+    """The tables of `train`, `valid` and `test`; those not given are split from `train`."""
+    data = config.data
+    wanted = {"valid": data.valid_share, "test": data.test_share}
+    if data.split is None and all(name in tables or share <= 0 for name, share in wanted.items()):
+        return tables
+    whole = tables["train"]
+    shares = {name: 0.0 if name in tables else share for name, share in wanted.items()}
+    places = split(
+        whole, valid=shares["valid"], test=shares["test"], target=task.columns, group=data.group,
+        column=data.split, seed=config.seed,
+    )  # fmt: skip
+    return {**{name: whole.take(rows) for name, rows in places.items() if len(rows)}, **{
+        name: table for name, table in tables.items() if name != "train"
+    }}  # fmt: skip
+
+
+def make_samples(
+    table: Table, stores: Mapping[str, Any], inputs: list[Input], task: Task | None, config: Config
+) -> tuple[Samples, dict[str, int]]:
+    """Rows with labels, weights and groups; those that cannot be used left out, and counted by reason."""
+    target = task.collate(table) if task else None
+    data = config.data
+    weight = groups = None
+    if data.weight:
+        values = pd.to_numeric(pd.Series(table.column(data.weight)), errors="coerce").fillna(0.0)
+        if (values < 0).any():
+            raise DataError(f"{table.name}, column {data.weight!r}: a row weight is negative")
+        weight = torch.tensor(values.to_numpy(), dtype=torch.float32)
+    if data.group and data.group in table.columns:
+        codes, _ = pd.factorize(pd.Series(table.column(data.group)).astype("string"))
+        groups = np.where(codes < 0, codes.max(initial=0) + 1 + np.arange(len(codes)), codes)
+    samples = Samples(table, stores, target, weight, groups)
+    keep, dropped = np.ones(len(table), dtype=bool), {}
+    if target is not None and not bool(target.present.all()):
+        keep &= target.present.numpy()
+        dropped["no label"] = int((~target.present).sum())
+    for item in inputs:
+        if item.missing == "drop":
+            lacking = ~stores[item.name].present.numpy() & keep
+            keep &= ~lacking
+            if lacking.any():
+                dropped[f"no {item.name}, which is marked `missing: drop`"] = int(lacking.sum())
+    return (samples if keep.all() else samples.take(np.flatnonzero(keep))), dropped
+
+
+def metrics_file(
+    task: Task,
+    fused: Answers,
+    found: list[Answers],
+    names: list[tuple[str, ...]],
+    samples: Samples,
+    draws: Array,
+) -> dict[str, Any]:
+    """What `metrics.json` holds."""
+    assert samples.target is not None
+    return {
+        "format": 1,
+        "metric": task.metric,
+        "higher": task.metrics(fused, samples.target)[task.metric].higher,
+        "test": evaluate.scores(task, fused, samples, draws),
+        "subsets": evaluate.subset_scores(task, found, names, samples, draws),
+    }
+
+
+def score_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """The scores for a terminal."""
+    rows = next(iter(metrics["test"].values()))["rows"]
+    lines = [f"On {rows:,} test rows (95 % interval; trivial baseline):"]
+    for name, each in metrics["test"].items():
+        interval = f"[{each['low']:.3f}, {each['high']:.3f}]"
+        lines.append(f"  {name:<18} {each['value']:.3f} {interval:<18} {each['trivial']:.3f}")
+    return lines
+
+
+def epoch_line(progress: Progress, epochs: int, metric: str) -> str:
+    """One epoch for a terminal."""
+    assert progress.valid is not None
+    star = " *" if progress.best else ""
+    return (
+        f"epoch {progress.epoch}/{epochs}  loss {progress.loss:.4f}  valid {metric} {progress.valid[metric]:.4f}{star}"
+        f"  {progress.rows_per_second:,.0f} rows/s  {progress.seconds:.0f} s"
+    )
+
+
+def mistakes(task: Task, answers: Answers, samples: Samples, inputs: list[Input]) -> list[dict[str, Any]]:
+    """The rows that surprised the model most, with what they hold."""
+    assert samples.target is not None
+    surprise = task.surprise(answers, samples.target)
+    truth, records = task.truth(samples.target), task.records(answers)
+    result = []
+    for position in np.argsort(-surprise, kind="stable")[:MISTAKES].tolist():
+        shown = {}
+        for item in inputs:
+            store = samples.stores[item.name]
+            place = int(store.index[position])
+            shown[item.name] = item.modality.show(store.raws[place]) if place >= 0 else None
+        prediction = records[position].get("prediction", records[position])
+        result.append(
+            {
+                "row": samples.table.row(position),
+                "truth": truth[position],
+                "prediction": str(prediction),
+                "score": float(surprise[position]),
+                "inputs": shown,
+            }
+        )
+    return result
+
+
+def model_files(config: Config, inputs: list[Input], task: Task) -> dict[str, str]:
+    """The text files that stand beside a model's weights and rebuild it."""
+    state = json.dumps(build.state(inputs, task), ensure_ascii=False)
+    return {"config.yaml": configs.dump(config), "state.json": state}
+
+
+def safe_name(name: str) -> str:
+    """An input's name as a folder name."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+    return plain if plain == name else f"{plain}-{sum(name.encode()) % 9973}"
+
+
+def versions() -> dict[str, str]:
+    """What a run was made with."""
+    names = ("sensemble", "torch", "numpy", "tokenizers", "scikit-learn")
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "cores": str(os.cpu_count()),
+    }

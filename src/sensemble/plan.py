@@ -1,0 +1,75 @@
+"""What to do with a table when the config leaves it open: which columns are inputs, which task fits the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .config import Config, Spec
+from .data.infer import Guess, infer
+from .data.table import Table
+from .errors import ConfigError, unknown
+from .modalities.base import MODALITIES
+
+LEFT_OUT = ("id", "constant")
+"""Kinds of column that are no inputs unless the config says so."""
+
+
+def complete(config: Config, table: Table) -> tuple[Config, dict[str, str]]:
+    """The config with its inputs and task filled in from the table.
+
+    Returns:
+        The config, and for each input why it has its modality.
+
+    Raises:
+        ConfigError: no target, or a target that is no column.
+    """
+    targets = target_columns(config)
+    if not targets:
+        raise ConfigError("task.target: name the column to predict (on the command line: --target COLUMN)")
+    for name in targets:
+        if name not in table.columns:
+            raise ConfigError(f"task.target: {unknown('column', name, table.columns)}")
+    guesses = infer(table)
+    if "name" not in config.task:
+        name = "regress" if guesses[targets[0]].kind == "number" else "classify"
+        config = config.replace(task={"name": name, **config.task})
+    inputs, reasons = choose_inputs(config, table, guesses)
+    return config.replace(inputs=inputs), reasons
+
+
+def choose_inputs(config: Config, table: Table, guesses: Mapping[str, Guess]) -> tuple[dict[str, Spec], dict[str, str]]:
+    """The inputs, as the config names them or as the values suggest, and why each has its modality."""
+    if config.inputs:
+        return config.inputs, {
+            name: _reason(spec, guesses.get(str(spec.get("column", name)))) for name, spec in config.inputs.items()
+        }
+    data = config.data
+    roles = {*target_columns(config), data.group, data.split, data.weight, data.id}
+    chosen = {
+        column: guess
+        for column, guess in guesses.items()
+        if column not in roles and guess.kind not in LEFT_OUT and guess.kind in MODALITIES
+    }
+    if not chosen:
+        found = ", ".join(f"{column}: {guess.kind}" for column, guess in guesses.items())
+        raise ConfigError(f"{table.name} has no column that can be an input ({found}); name them under `inputs:`")
+    return (
+        {column: {"name": guess.kind} for column, guess in chosen.items()},
+        {column: f"inferred: {guess.reason}" for column, guess in chosen.items()},
+    )
+
+
+def target_columns(config: Config) -> list[str]:
+    """The columns that the task wants to predict, before the task is made; none where the config names none."""
+    target = config.task.get("target")
+    if not target:
+        return []
+    return [target] if isinstance(target, str) else [str(name) for name in target]
+
+
+def _reason(spec: Mapping[str, object], guess: Guess | None) -> str:
+    if guess is None:
+        return "named in the config"
+    if guess.kind == spec.get("name"):
+        return f"named in the config; the values agree: {guess.reason}"
+    return f"named in the config; from the values alone it would be {guess.kind} ({guess.reason})"

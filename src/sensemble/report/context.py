@@ -1,0 +1,167 @@
+"""What the run was made of, as the template wants it: its task, its data, its worst mistakes, its settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from .formats import finite, listed
+
+Run = Mapping[str, Any]
+View = dict[str, Any]
+
+MOST_LABELS = 20
+"""Classes of the target that stand open, the commonest first."""
+CLAMP = 220
+"""Texts longer than this many characters are folded."""
+
+_WARNINGS = {
+    "leak": ("bad", "Leak", "A column gives the answer away. Scores will look too good."),
+    "group": ("bad", "Groups on both sides", "Rows of one group stand in more than one split."),
+    "duplicate": ("warn", "Duplicates", "The same row stands more than once."),
+    "missing_informative": ("warn", "Missing values tell", "Whether a value is there says something about the target."),
+    "imbalance": ("warn", "Imbalance", "Some classes are rare. Read the scores of each class, not accuracy alone."),
+    "id": ("plain", "Identifiers", "A column looks like a row's name. There is nothing to learn from it."),
+    "constant": ("plain", "Constant columns", "A column holds one value. There is nothing to learn from it."),
+}
+_MEDIA = re.compile(r"data:(image/(?:png|jpeg|gif|webp)|audio/(?:wav|mpeg|ogg|flac));base64,[A-Za-z0-9+/]+={0,2}")
+
+
+def configured(run: Run) -> View:
+    """The task's name and target and the inputs' modalities, as far as the config can be read."""
+    try:
+        config = yaml.safe_load(run.get("config") or "")
+    except (yaml.YAMLError, ValueError, RecursionError):
+        config = None
+    config = config if isinstance(config, dict) else {}
+    task, inputs = config.get("task"), config.get("inputs")
+    task = task if isinstance(task, dict) else {"name": task}
+    inputs = inputs if isinstance(inputs, dict) else {}
+    target = task.get("target")
+    return {
+        "task": str(task.get("name") or ""),
+        "target": listed(strings(target)) if isinstance(target, list) else "" if target is None else str(target),
+        "inputs": {
+            str(name): str((spec.get("name") if isinstance(spec, dict) else spec) or name)
+            for name, spec in inputs.items()
+        },
+    }
+
+
+def header(run: Run) -> View:
+    """What the run does, and its size, in a line."""
+    audit, details = run.get("audit") or {}, run.get("details") or {}
+    splits = {name: count for name, count in (audit.get("splits") or {}).items() if count is not None}
+    times = [known for each in (details.get("seconds") or {}).values() if (known := finite(each)) is not None]
+    return {
+        **configured(run),
+        "name": str(run.get("name") or ""),
+        "rows": audit.get("rows"),
+        "splits": splits,
+        "parameters": details.get("parameters"),
+        "seconds": sum(times) if times else None,
+        "version": (details.get("versions") or {}).get("sensemble"),
+    }
+
+
+def audit(run: Run) -> View | None:
+    """Warnings by kind, worst first; then every input's column, gaps and unreadable values."""
+    given = run.get("audit")
+    if not given:
+        return None
+    target = given.get("target") or {}
+    balance = sorted((target.get("balance") or {}).items(), key=lambda pair: -(finite(pair[1]) or 0))
+    most = max((finite(count) or 0 for _, count in balance), default=0) or 1
+    bars = [{"label": label, "count": count, "share": (finite(count) or 0) / most} for label, count in balance]
+    return {
+        "rows": given.get("rows"),
+        "splits": list((given.get("splits") or {}).items()),
+        "warnings": _warnings(given.get("warnings") or []),
+        "num_warnings": len(given.get("warnings") or []),
+        "inputs": [_input(name, entry or {}, given) for name, entry in (given.get("inputs") or {}).items()],
+        "target": target.get("column"),
+        "balance": bars[:MOST_LABELS],
+        "rest": bars[MOST_LABELS:],
+    }
+
+
+def mistakes(run: Run) -> list[View]:
+    """The worst mistakes, each with what the model was given."""
+    return [
+        {
+            "row": each.get("row"),
+            "truth": each.get("truth"),
+            "prediction": each.get("prediction"),
+            "score": each.get("score"),
+            "inputs": [_content(str(name), value, each) for name, value in (each.get("inputs") or {}).items()],
+        }
+        for each in (run.get("details") or {}).get("mistakes") or []
+    ]
+
+
+def setting(run: Run) -> View:
+    """Config, versions, seed, sizes and times: what one needs to repeat the run."""
+    details = run.get("details") or {}
+    keys = ("seed", "train_rows", "dropped", "parameters")
+    return {
+        "config": run.get("config"),
+        "versions": list((details.get("versions") or {}).items()),
+        "seconds": list((details.get("seconds") or {}).items()),
+        **{key: details.get(key) for key in keys},
+    }
+
+
+def strings(values: Any) -> list[str]:
+    """Values as texts; nothing gives no texts."""
+    return [str(value) for value in values or []]
+
+
+def fold(text: str, longest: int = CLAMP) -> str | None:
+    """The beginning of a text too long to stand open; None where it is short enough."""
+    if len(text) <= longest and text.count("\n") < 6:
+        return None
+    beginning = "\n".join(text[:longest].split("\n")[:5])
+    return beginning.rstrip() + " …"
+
+
+def _warnings(given: Sequence[Mapping[str, Any]]) -> list[View]:
+    kinds: dict[str, list[View]] = {kind: [] for kind in _WARNINGS}
+    for each in given:
+        item = {"columns": strings(each.get("columns")), "message": str(each.get("message") or "")}
+        kinds.setdefault(str(each.get("kind") or "other"), []).append(item)
+    groups = []
+    for kind, items in kinds.items():
+        tone, title, meaning = _WARNINGS.get(kind, ("warn", kind, ""))
+        if items:
+            groups.append({"tone": tone, "title": title, "meaning": meaning, "items": items})
+    return groups
+
+
+def _input(name: str, entry: Mapping[str, Any], given: Mapping[str, Any]) -> View:
+    rows, missing = finite(given.get("rows")), finite(entry.get("missing"))
+    return {
+        "name": name,
+        "type": entry.get("type"),
+        "column": entry.get("column"),
+        "reason": entry.get("reason"),
+        "missing": entry.get("missing"),
+        "share": min(missing / rows, 1.0) if rows and missing else 0.0,
+        "unreadable": [{key: bad.get(key) for key in ("row", "value", "reason")} for bad in entry.get("unreadable") or []],
+    }
+
+
+def _content(name: str, value: Any, mistake: Mapping[str, Any]) -> View:
+    """One input of one row. Media pass only as embedded data of known kinds: the page fetches nothing."""
+    if value is None:
+        return {"name": name, "kind": "missing", "text": "", "data": ""}
+    data = str(value.get("data") or "")
+    if data:
+        match = _MEDIA.fullmatch(data)
+        if not match:
+            return {"name": name, "kind": "refused", "text": "", "data": ""}
+        return {"name": name, "kind": match[1].split("/")[0], "text": str(value.get("text") or ""), "data": data}
+    text = value.get("text")
+    return {"name": name, "kind": "text", "text": "" if text is None else str(text), "data": ""}

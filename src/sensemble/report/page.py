@@ -1,0 +1,121 @@
+"""A run's files -> `report.html`: one page that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from .. import files
+from ..errors import UserError
+from . import context, evidence, formats
+
+_PARTS = ("audit", "metrics", "verdict", "details")
+
+
+def render(run: Mapping[str, Any]) -> str:
+    """The report of a run as HTML.
+
+    All text of the run is escaped; the page carries a policy that forbids scripts and every outside resource.
+
+    Args:
+        run: the contents of the run's files, each of which may be absent or None: `config` (YAML text), `history`
+            (a list of progress records), `audit`, `metrics`, `verdict`, `details` (mappings); and `name`, what to
+            call the run, and `problems`, sentences about files that could not be read.
+
+    Example:
+        >>> "<h1>" in render({"config": "task: {name: classify, target: mood}"})
+        True
+    """
+    views = {name: getattr(evidence, name)(run) for name in _EVIDENCE}
+    page = _template().render(
+        **views,
+        header=context.header(run),
+        audit=context.audit(run),
+        mistakes=context.mistakes(run),
+        setting=context.setting(run),
+        problems=context.strings(run.get("problems")),
+        absent=[name for name in ("audit", "metrics", "verdict", "details", "history") if not run.get(name)],
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")  # JSON may carry lone surrogates, which no file can
+
+
+_EVIDENCE = ("verdict", "scores", "subsets", "curves", "confusion", "per_class", "residuals", "calibration")
+
+
+def write_report(folder: Path) -> Path:
+    """Reads a run folder and writes its `report.html`, whole or not at all.
+
+    Files that are absent leave their sections out; files that cannot be read are named on the page.
+
+    Raises:
+        UserError: the folder holds no run.
+    """
+    folder = Path(folder)
+    if not (folder / "config.yaml").is_file():
+        raise UserError(f"{folder} is no run: it holds no config.yaml; name a folder that `sensemble fit` has written")
+    path = folder / "report.html"
+    files.write(path, render(_read(folder)))
+    return path
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    problems: list[str] = []
+    run: dict[str, Any] = {"name": folder.resolve().name, "problems": problems}
+    run["config"] = (folder / "config.yaml").read_text(encoding="utf-8", errors="replace")
+    for part in _PARTS:
+        path = folder / f"{part}.json"
+        if path.is_file():
+            try:
+                run[part] = files.read_json(path)
+                if not isinstance(run[part], dict):
+                    raise ValueError("it holds no mapping")
+            except ValueError as error:
+                run[part] = None
+                problems.append(f"{path.name} cannot be read ({error}).")
+    run["history"] = _read_history(folder / "history.jsonl", problems)
+    return run
+
+
+def _read_history(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+    """The progress records; a killed run may have left its last line unfinished."""
+    if not path.is_file():
+        return []
+    records, bad = [], 0
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        elif line.strip():
+            bad += 1
+    if bad:
+        problems.append(f"{path.name}: {bad} {'line' if bad == 1 else 'lines'} cannot be read and left out.")
+    return records
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": formats.number,
+        "signed": formats.signed,
+        "duration": formats.duration,
+        "percent": formats.percent,
+        "metric": formats.metric,
+        "listed": formats.listed,
+        "fold": context.fold,
+    }
+    return environment.get_template("page.html.jinja")

@@ -1,0 +1,166 @@
+"""The fusion verdict: did using the inputs together help, and is the evidence enough to say so?
+
+On the same test rows stand the fused model, every single input trained alone in the same way, late stacking of
+those single models (fitted on the validation rows), and the trivial baseline. The gain is the paired bootstrap
+of the fused model minus the best single input. As the best one is picked by its score on these very rows, the
+comparison leans against fusion, never for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import evaluate
+from .build import make_network
+from .checkpoint import Place
+from .config import Config
+from .data.load import Input, Samples
+from .metrics.base import Array, Estimate, difference
+from .tasks.base import Answers, Task
+from .train import Progress, train
+
+SINGLES_SHARE = 2.0
+"""With `verdict: auto`, all single models together may take this many times as long as the fit took."""
+
+
+def singles(
+    config: Config,
+    inputs: Sequence[Input],
+    task: Task,
+    parts: dict[str, Samples],
+    *,
+    seconds: float,
+    place: Callable[[str], Place | None] = lambda name: None,
+    resume: bool = False,
+) -> Iterator[tuple[str, Progress | dict[str, Answers]]]:
+    """Trains each input alone, with the same encoder, fusion, head and settings as the fused model.
+
+    Args:
+        parts: the rows of `train`, `valid` and `test`.
+        seconds: how long the fit took: the measure of the budget.
+        place: where a single model is kept.
+        resume: go on from what is kept.
+
+    Yields:
+        `(name, progress)` while training, then `(name, answers)` with those for `valid` and `test`, and
+        `"cut"`, whether time ran out.
+    """
+    budget = float("inf") if config.verdict == "full" else max(SINGLES_SHARE * seconds, 20.0)
+    for done, item in enumerate(inputs):
+        network = make_network(config, inputs, task, only=[item.name])
+        own = {name: part.only([item.name]) for name, part in parts.items()}
+        learn = own["train"].take(np.flatnonzero(own["train"].stores[item.name].present.numpy()))
+        started, share, cut = time.monotonic(), budget / (len(inputs) - done), False
+        steps = train(
+            network, task, learn, own.get("valid"), config.train,
+            seed=config.seed, place=place(item.name), resume=resume,
+        )  # fmt: skip
+        validated = False
+        for progress in steps:
+            yield item.name, progress
+            validated = validated or progress.valid is not None
+            if validated and time.monotonic() - started > share:
+                cut = progress.step < progress.steps
+                steps.close()  # type: ignore[attr-defined]
+                break
+        budget -= time.monotonic() - started
+        found: dict[str, Answers] = {
+            name: evaluate.answers(network, task, own[name]) for name in ("valid", "test") if name in own
+        }
+        yield item.name, {**found, "cut": [cut]}
+
+
+def judge(
+    task: Task,
+    fused: Answers,
+    alone: dict[str, dict[str, Answers]],
+    parts: dict[str, Samples],
+    draws: Array,
+) -> dict[str, Any]:
+    """The verdict, as `verdict.json` holds it.
+
+    Args:
+        fused: the fused model's answers for the test rows.
+        alone: by input, that model's answers for `valid` and `test`.
+        parts: the labelled rows of `valid` and `test`.
+        draws: bootstrap resamples of the test rows.
+    """
+    test = parts["test"]
+    assert test.target is not None
+    rivals: dict[str, Answers] = {name: found["test"] for name, found in alone.items()}
+    rivals["trivial"] = task.trivial(len(test))
+    if "valid" in parts and len(alone) > 1:
+        assert parts["valid"].target is not None
+        stacker = task.stack([found["valid"] for found in alone.values()], parts["valid"].target)
+        rivals["stacking"] = stacker([found["test"] for found in alone.values()])
+    metric = task.metrics(fused, test.target)[task.metric]
+    others = {name: task.metrics(given, test.target)[task.metric] for name, given in rivals.items()}
+    sign = 1 if metric.higher else -1
+    values = {name: evaluate.interval(each, draws) for name, each in {"fused": metric, **others}.items()}
+    best = max(alone, key=lambda name: np.nan_to_num(sign * values[name]["value"], nan=-np.inf))
+    rows = len(test)
+    gain = difference(metric, others[best], rows, draws)
+    over_stacking = difference(metric, others["stacking"], rows, draws) if "stacking" in others else None
+    over_trivial = difference(metric, others["trivial"], rows, draws)
+    decision = "fusion_helps" if gain.low > 0 else "fusion_hurts" if gain.high < 0 else "no_gain"
+    synergy = decision == "fusion_helps" and over_stacking is not None and over_stacking.low > 0
+    cut = [name for name, found in alone.items() if found["cut"][0]]
+    return {
+        "format": 1,
+        "metric": task.metric,
+        "higher": metric.higher,
+        "rows": rows,
+        "fused": values["fused"]["value"],
+        "singles": {name: values[name]["value"] for name in alone},
+        "best_single": best,
+        "trivial": values["trivial"]["value"],
+        "stacking": values["stacking"]["value"] if "stacking" in values else None,
+        "gain": _plain(gain),
+        "gain_over_stacking": _plain(over_stacking) if over_stacking else None,
+        "gain_over_trivial": _plain(over_trivial),
+        "intervals": {name: [each["low"], each["high"]] for name, each in values.items()},
+        "verdict": decision,
+        "synergy": synergy,
+        "sentence": sentence(task.metric, decision, gain, best, synergy, values),
+        "notes": _notes(cut, over_stacking, over_trivial, len(alone)),
+    }
+
+
+def sentence(
+    metric: str, decision: str, gain: Estimate, best: str, synergy: bool, values: dict[str, dict[str, Any]]
+) -> str:
+    """The verdict in plain words."""
+    name = metric.replace("_", " ").replace("roc auc", "ROC-AUC").replace("pr auc", "PR-AUC")
+    size = f"{gain.value:+.3f} {name} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    if decision == "fusion_helps":
+        text = f"Fusion helps: {size} over the best single input ({best})."
+        if synergy:
+            text += " The inputs say more together than their separate answers combined: synergy."
+        return text
+    if decision == "fusion_hurts":
+        return f"Fusion hurts: {size} against the best single input. Ship {best} only."
+    return f"No gain shown: fusion is {size} over the best single input. Ship {best} only, or bring more test rows."
+
+
+def _notes(cut: Sequence[str], stacking: Estimate | None, trivial: Estimate, inputs: int) -> list[str]:
+    notes = []
+    if trivial.low <= 0:
+        notes.append("The fused model is not clearly better than the trivial baseline: there is little to compare.")
+    if stacking is not None and stacking.high < 0:
+        notes.append("Late stacking of the single models is better than this fusion: another fusion may be, too.")
+    if cut:
+        names = ", ".join(cut)
+        notes.append(
+            f"Time ran out before the models of {names} had finished; with `verdict: full` they train to the end."
+        )
+    if inputs == 1:
+        notes.append("There is only one input, so there is nothing to fuse.")
+    return notes
+
+
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
