@@ -142,6 +142,18 @@ def test_groups_come_as_near_to_the_shares_as_they_can() -> None:
     assert set(users[other["test"]]) != set(users[parts["test"]])
 
 
+def test_large_groups_among_many_small_ones_do_not_spoil_the_shares() -> None:
+    users = [*np.repeat(np.arange(3), 150), *range(3, 2053)]
+    table = read({"text": texts(2500), "user": users})
+    for seed in range(15):
+        assert counts(split(table, valid=0.1, test=0.1, group="user", seed=seed)) == [2000, 250, 250]
+
+
+def test_the_last_groups_go_where_most_rows_are_wanted() -> None:
+    table = read({"text": texts(100), "user": np.repeat(np.arange(10), 10)})
+    assert counts(split(table, valid=0.28, test=0, group="user")) == [70, 30, 0]
+
+
 def test_few_large_groups_fill_every_split() -> None:
     table = read({"text": texts(40), "user": np.repeat(np.arange(4), 10)})
     assert counts(split(table, valid=0.1, test=0.1, group="user")) == [20, 10, 10]

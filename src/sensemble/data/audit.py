@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..modalities.base import MODALITIES
-from .alone import Look, score_alone
+from .alone import score_alone
 from .duplicates import duplicates
 from .groups import straddling_groups
 from .infer import guess
-from .joined import Finding, Flags, Inputs, Joined
+from .joined import Finding, Inputs, Joined
 from .leaks import Target, informative_absence, leaks
 from .load import Problem
+from .shallow import Look
 from .table import Table
 from .thumbnails import Thumbnails
 from .twins import PICTURES, near_pictures, near_texts
@@ -22,9 +23,10 @@ from .twins import PICTURES, near_pictures, near_texts
 ROWS = 5_000
 """Rows on which each input's score is measured; fewer pictures, as they must be decoded."""
 RARE = 0.05
-"""Share of the rarest class below which the labels count as imbalanced; with many classes, a quarter of an even share."""
+"""Share of the rarest class that counts as imbalance; with many classes, a quarter of an even share."""
 KINDS = ("leak", "duplicate", "group", "missing_informative", "id", "constant", "imbalance")
 """Warnings in the order in which they are told."""
+STAGES = ("values", "duplicates", "near texts", "groups", "near pictures", "leaks", "done")
 
 
 def audit(
@@ -120,32 +122,35 @@ def _warnings(
     progress: Callable[[str, int, int], None],
 ) -> list[Finding]:
     labels = {target.column for target in targets}
-    looked = {name: (kind, column) for name, (kind, column) in inputs.items() if column not in labels}
+    inputs = {name: (kind, column) for name, (kind, column) in inputs.items() if column not in labels}
+    stages = iter(enumerate(STAGES))
+
+    def next_stage() -> None:
+        done, stage = next(stages)
+        progress(stage, done, len(STAGES) - 1)
+
     look = Thumbnails()
-    known: Flags = np.zeros(len(rows), dtype=bool)
-    found: list[Finding] = []
-
-    def equal() -> list[Finding]:
-        nonlocal known
-        result, known = duplicates(rows, looked, [target.column for target in targets])
-        return result
-
-    def telling() -> list[Finding]:
-        return [finding for target in targets for finding in _telling(rows, looked, target, look, seed)]
-
-    stages: list[tuple[str, Callable[[], list[Finding]]]] = [
-        ("values", lambda: _columns(rows, looked)),
-        ("labels", lambda: [finding for target in targets for finding in _imbalance(rows, target)]),
-        ("duplicates", equal),
-        ("near texts", lambda: near_texts(rows, looked, known, seed=seed)),
-        ("near pictures", lambda: near_pictures(rows, looked, known, look, seed=seed)),
-        ("groups", lambda: straddling_groups(rows, looked, targets, group=group)),
-        ("leaks", telling),
-    ]
-    for done, (stage, check) in enumerate(stages if looked else []):
-        progress(stage, done, len(stages))
-        found += check()
-    progress("done", len(stages), len(stages))
+    next_stage()
+    found = _columns(rows, inputs)
+    found += [finding for target in targets for finding in _imbalance(rows, target)]
+    next_stage()
+    known = np.zeros(len(rows), dtype=bool)
+    if inputs:
+        equal, known = duplicates(rows, inputs, [target.column for target in targets])
+        found += equal
+    next_stage()
+    found += near_texts(rows, inputs, known, seed=seed)
+    next_stage()
+    groups = straddling_groups(rows, inputs, targets, group=group)
+    found += groups
+    next_stage()
+    reported = {column for warning in groups for column in warning["columns"]}
+    others = {name: (kind, column) for name, (kind, column) in inputs.items() if column not in reported}
+    found += near_pictures(rows, others, known, look, seed=seed)
+    next_stage()
+    for target in targets:
+        found += _telling(rows, inputs, target, look, seed)
+    next_stage()
     return found
 
 
@@ -198,8 +203,8 @@ def _imbalance(rows: Joined, target: Target) -> list[Finding]:
         message = f"`{target.column}` is {rarest!r} in all {total:,} labelled rows: there is nothing to learn"
     elif fewest / total < min(RARE, 1 / (4 * len(counts))):
         message = (
-            f"`{target.column}`: the rarest class, {rarest!r}, has {fewest:,} of {total:,} rows ({fewest / total:.2g} "
-            "of all); judge by F1 or PR-AUC, not by accuracy, and add rows of it or weigh them (data.weight). "
+            f"`{target.column}`: the rarest class, {rarest!r}, has {fewest:,} of {total:,} rows ({fewest / total:.1%});"
+            " judge by macro F1 or PR-AUC, not by accuracy, and add rows of it or weigh them (data.weight). "
             f"Rows: {_counts(counts)}"
         )
     else:

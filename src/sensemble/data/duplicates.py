@@ -1,4 +1,4 @@
-"""Rows that stand twice, equal in all inputs: within a split they count double, across splits the scores flatter."""
+"""Rows that stand twice, equal in all inputs: within a split they count double, across splits they were seen before."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .infer import RICH
 from .joined import Finding, Flags, Inputs, Joined, Places
 
-RICH = frozenset(("text", "image", "audio", "video", "vector"))
-"""Kinds of which two values are rarely equal by chance."""
 INDIVIDUAL = 0.3
 """Share of distinct values from which the same holds for numbers."""
 
@@ -43,9 +42,10 @@ def duplicates(rows: Joined, inputs: Inputs, targets: Sequence[str] = ()) -> tup
     found = []
     repeats = np.flatnonzero(earliest != everyone)
     if len(repeats):
+        where = " of their split" if rows.others else ""
         message = (
-            f"{len(repeats):,} of {len(rows):,} rows repeat an earlier row{' of their split' if rows.others else ''} in "
-            f"all inputs ({rows.pairs(repeats, earliest[repeats])})"
+            f"{len(repeats):,} of {len(rows):,} rows repeat an earlier row{where} in all inputs "
+            f"({rows.pairs(repeats, earliest[repeats])})"
             f"{_contradictions(rows, targets, repeats, earliest[repeats])}: each counts more than once; "
             "drop the repeats unless they really happened"
         )
@@ -61,7 +61,7 @@ def duplicates(rows: Joined, inputs: Inputs, targets: Sequence[str] = ()) -> tup
             message = (
                 f"{len(across):,} of {span.stop - span.start:,} {split} rows also stand in {rows.first}, equal in all "
                 f"inputs ({rows.pairs(across, twins[across])}){_contradictions(rows, targets, across, twins[across])}: "
-                f"the {split} scores flatter; drop these rows from one side"
+                f"the {split} scores will look too good; drop these rows from one side"
             )
             found.append({"kind": "duplicate", "columns": columns, "message": message})
     return found, again

@@ -1,4 +1,4 @@
-"""Groups that stand in two splits: the same speaker in train and test makes the scores flatter than use will be.
+"""Groups that stand in two splits: the same speaker in train and test makes scores too good.
 
 Legend: n rows.
 """
@@ -26,12 +26,13 @@ FEWEST = 20
 """Distinct values of other columns."""
 PER_GROUP = (2, 50)
 """Rows of each value on average, for other columns."""
+FILES = frozenset(("image", "audio", "video"))
+"""Kinds whose repeated values are one thing each."""
 
-_THINGS = frozenset(
-    ("actor", "artist", "author", "client", "clip", "conversation", "customer", "dialog", "dialogue", "document")
-    + ("family", "film", "household", "image", "movie", "participant", "patient", "person", "photo", "picture")
-    + ("player", "product", "recording", "reviewer", "scene", "session", "singer", "speaker", "student", "subject")
-    + ("user", "video", "worker")
+_THING = re.compile(
+    r"(actor|artist|author|client|clip|conversation|customer|dialog|dialogue|document|family|film|household|image|movie"
+    r"|participant|patient|person|photo|picture|player|product|recording|reviewer|scene|session|singer|speaker|student"
+    r"|subject|user|video|worker)s?(id)?"
 )
 _MARKS = frozenset(("id", "name", "no", "nr", "number", "code", "key", "uuid", "path", "file"))
 _CHINESE = re.compile(r"用户|用戶|患者|病人|说话人|說話人|作者|客户|客戶|会话|會話|被试|受试者|演员|图片|视频|商品")
@@ -63,7 +64,8 @@ def straddling_groups(
             found[partition]["columns"].append(column)
             continue
         agreement = Agreement.measure(codes, targets[0]) if targets else Agreement()
-        if column == group or _is_group(rows, column, codes, inputs, agreement):
+        named = _is_group(rows, column, codes, inputs, agreement) and not _numbered_afresh(rows, column, codes, inputs)
+        if column == group or named:
             message = _message(rows, column, codes, agreement, group)
             if message:
                 found[partition] = {"kind": "group", "columns": [column], "message": message}
@@ -79,8 +81,7 @@ def names_a_thing(column: str) -> bool:
     words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", column)]
     if words and words[-1] in _MARKS:
         words.pop()
-    last = words[-1].removesuffix("id") if words else ""
-    return last in _THINGS or last.removesuffix("s") in _THINGS or bool(_CHINESE.search(column))
+    return bool(_CHINESE.search(column) or (words and _THING.fullmatch(words[-1])))
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,32 @@ def _is_group(rows: Joined, column: str, codes: Places, inputs: Inputs, agreemen
     distinct = int(codes.max(initial=-1)) + 1
     each = int((codes >= 0).sum()) / max(distinct, 1)
     kinds = {kind for kind, name in inputs.values() if name == column}
-    if names_a_thing(column) or kinds & {"image", "audio", "video"}:
+    if names_a_thing(column) or kinds & FILES:
         return distinct >= FEWEST_NAMED and each >= 1.1 and not kinds & {"text", "number"}
     if kinds or distinct < FEWEST or not PER_GROUP[0] <= each <= PER_GROUP[1]:
         return False
     if agreement.value < max(AGREEMENT, 4 / np.sqrt(max(agreement.pairs, 1))):
         return False
     return guess(rows.parts[rows.first], column).kind in ("id", "category")
+
+
+def _numbered_afresh(rows: Joined, column: str, codes: Places, inputs: Inputs) -> bool:
+    """Whether each split counts its files from the start, so that one number names different files."""
+    if any(isinstance(value, str) for value in rows.column(column)):
+        return False
+    for kind, other in inputs.values():
+        if other == column or kind not in FILES:
+            continue
+        keys = rows.keys([other])
+        pairs = {
+            split: set(zip(codes[span].tolist(), keys[span].tolist(), strict=True))
+            for split, span in rows.spans.items()
+        }
+        own = pairs[rows.first]
+        one_file = len(own) == len({code for code, _ in own}) < 0.9 * len(rows.parts[rows.first])
+        if one_file and rows.others and all(own.isdisjoint(pairs[split]) for split in rows.others):
+            return True
+    return False
 
 
 def _message(rows: Joined, column: str, codes: Places, agreement: Agreement, group: str | None) -> str:
@@ -158,14 +178,12 @@ def _message(rows: Joined, column: str, codes: Places, agreement: Agreement, gro
         common = int((np.isin(own, codes[rows.spans[rows.first]]) & (own >= 0)).sum())
         if common > (0 if column == group else STRADDLING * len(own)):
             torn.append(f"{common:,} of {len(own):,} {split} rows")
-    where = f"{' and '.join(torn)} have a `{column}` that also stands in {rows.first} ({counts})"
+    where = f"{' and '.join(torn)} have a value of `{column}` that also stands in {rows.first} ({counts})"
+    remedy = f"if you will meet new values, split by it (data.group: {column})"
     if torn and column == group:
         return f"{where}, although data.group is {column}: make these splits anew"
     if torn:
-        return f"{where}: if it must work for a new `{column}`, they flatter; split by it (data.group: {column})"
+        return f"{where}: new ones may be answered worse than the scores say; {remedy}"
     if not rows.others and group is None:
-        return (
-            f"`{column}` repeats ({counts}): a random split puts the same one in train and test; "
-            f"if it must work for a new `{column}`, split by it (data.group: {column})"
-        )
+        return f"`{column}` repeats ({counts}): a random split puts the same one in train and test; {remedy}"
     return ""

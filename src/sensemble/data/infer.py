@@ -28,6 +28,9 @@ MAJORITY = 0.8
 NEARLY = 0.98
 """Share of distinct values from which a column counts as unique."""
 
+MEDIA = frozenset(("image", "audio", "video"))
+RICH = MEDIA | {"text", "vector"}
+"""Kinds of which two values are rarely equal by chance."""
 SUFFIXES: dict[str, Media] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "image"),
     **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus"), "audio"),

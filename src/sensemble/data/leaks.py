@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from .alone import Array, Score
+from .alone import Score
 from .joined import Finding, Inputs
+from .shallow import Array
 
 HIGH = 0.95
 """Single score (ROC-AUC, or Spearman correlation) from which an input is suspect ..."""
 RATIO = 2.0
-"""... if its error, 1 - score, is also this many times smaller than that of the best input which is not."""
+"""... if its error, 1 - score, is also this many times smaller than that of the next best input."""
 HIGH_ALONE = 0.99
 """The same bar where no other input has a score."""
 FEWEST_ABSENT = 20
@@ -64,45 +65,52 @@ class Target:
         floats = [np.nan if value is None else float(value) if numeric else 0.0 for value in values]
         return cls(column, kind, np.nan_to_num(np.array(floats, dtype=float), nan=np.nan, posinf=np.nan, neginf=np.nan))
 
-    def take(self, rows: NDArray[Any]) -> Target:
+    def take(self, rows: NDArray[Any] | slice) -> Target:
+        """Some of the rows."""
         return Target(self.column, self.kind, self.values[rows], self.names)
 
     def counts(self) -> dict[str, int]:
-        """Rows of each class, the commonest first."""
+        """Rows of each class, the commonest first; nothing where the target is not of classes."""
+        if self.kind != "classes":
+            return {}
         known = self.values[~np.isnan(self.values)].astype(int)
         return dict(zip(self.names, np.bincount(known, minlength=len(self.names)).tolist(), strict=True))
 
 
 def leaks(scores: Mapping[str, Score], inputs: Inputs, target: Target) -> list[Finding]:
-    """Which inputs tell the target suspiciously well: a high single score, far above all other inputs.
+    """Which inputs tell the target suspiciously well: a high single score, and a gap below it.
 
-    Several suspects are each compared with the best of the rest, so that two leaks do not hide each other.
+    Inputs of like strength vouch for each other, so a leak is looked for at the largest gap-ended top: several
+    leaks do not hide each other, and a row of ever stronger honest inputs raises no alarm.
 
     Args:
         scores: by input name.
         inputs: (kind, column) by input name.
         target: what is told.
     """
-    suspects = [name for name, score in scores.items() if score.single >= HIGH]
-    rest = {name: score.full for name, score in scores.items() if name not in suspects}
-    best = max(rest, key=lambda name: rest[name], default=None)
-    measure = "ROC-AUC" if target.kind == "classes" else "Spearman correlation"
-    found = []
-    for name in suspects:
-        score, column = scores[name], inputs[name][1]
-        if best is None:
-            suspicious, other = score.single >= HIGH_ALONE, ""
-        else:
-            suspicious = (1 - score.single) * RATIO <= 1 - rest[best]
-            other = f", next best `{inputs[best][1]}` {_points(rest[best])}"
-        if suspicious:
-            message = (
-                f"{f'{score.what} of ' if score.what else ''}`{column}` alone predicts `{target.column}` with "
-                f"{measure} {_points(score.single)} on {score.rows:,} rows{other}: is it known when you predict? "
-                "If not, leave it out (inputs)"
-            )
-            found.append({"kind": "leak", "columns": [column], "message": message})
-    return found
+    singles = {name: score.single for name, score in scores.items() if score.single >= HIGH}
+    suspects = sorted(singles, key=lambda name: -singles[name])
+    rest = {name: score.full for name, score in scores.items() if name not in singles}
+    measure = "Spearman correlation" if target.kind == "number" else "ROC-AUC"
+    measure += " (each class against its nearest)" if len(target.names) > 2 else ""
+    for size in range(len(suspects), 0, -1):
+        below = rest | {name: singles[name] for name in suspects[size:]}
+        best = max(below, key=lambda name: below[name], default=None)
+        bar = HIGH_ALONE if best is None else 1 - (1 - below[best]) / RATIO
+        if singles[suspects[size - 1]] < bar:
+            continue
+        other = "" if best is None else f", next best `{inputs[best][1]}` {_points(below[best])}"
+        return [_leak(inputs[name][1], scores[name], target, measure, other) for name in suspects[:size]]
+    return []
+
+
+def _leak(column: str, score: Score, target: Target, measure: str, other: str) -> Finding:
+    what = f"{score.what} of `{column}`" if score.what else f"`{column}`"
+    message = (
+        f"{what} alone predicts `{target.column}` with {measure} {_points(score.single)} on {score.rows:,} rows{other}"
+        ": is it known when you predict? If not, leave it out (inputs)"
+    )
+    return {"kind": "leak", "columns": [column], "message": message}
 
 
 def informative_absence(column: str, absent: NDArray[np.bool_], target: Target) -> Finding | None:

@@ -255,7 +255,7 @@ def _questions(content: bytes, pictures: set[int], *, where: str) -> list[tuple[
     rows = []
     for position, triple in enumerate(triples if isinstance(triples, list) else [triples]):
         match triple:
-            case [str(question), str(answer), int(picture)] if picture in pictures:
+            case [str(question), str(answer), int(picture)] if picture in pictures and type(picture) is int:  # no bool
                 rows.append((question, answer, picture))
             case _:
                 raise DataError(f"{where}, item {position}: needs [question, answer, known picture], not {triple!r}")

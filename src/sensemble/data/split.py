@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from .infer import NEARLY, guess, media_kind, names_id
+from .infer import MEDIA, NEARLY, RICH, guess, media_kind, names_id
 from .table import Table
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
@@ -120,7 +120,11 @@ def _said(table: Table, column: str) -> Positions:
 
 def _units(table: Table, left_out: Sequence[str], group: str | None, *, files: bool) -> Positions:
     """`(n,)` the number of the unit that each row belongs to."""
-    columns = [name for name in table.columns if name not in left_out and name != group]
+    kinds = {name: guess(table, name).kind for name in table.columns} if group else {}
+    # A group that is a file, a picture with many questions, is part of what its rows hold.
+    columns = [name for name in table.columns if name not in left_out and (name != group or kinds[name] in MEDIA)]
+    if group and not any(kinds[name] in RICH for name in columns):
+        columns = []  # rows of few-valued columns are equal by chance, and would tie all groups together
     alone = np.arange(len(table))
     units = alone
     if columns:
@@ -315,9 +319,9 @@ def _key(value: Any, content: Mapping[Any, Any]) -> Any:
         try:
             return value.mode, value.size, _digest(value.tobytes()).digest()
         except (OSError, SyntaxError, ValueError):  # cannot be decoded; the loader will name it
-            return id(value)
+            return "object", id(value)
     try:
         hash(value)
     except TypeError:
-        return id(value)
+        return "object", id(value)
     return value

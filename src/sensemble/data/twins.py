@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .alone import Look
-from .duplicates import RICH
+from .infer import RICH
 from .joined import Finding, Flags, Inputs, Joined, Places
+from .shallow import Look
 
 Shingles = NDArray[np.uint64]
 
@@ -23,7 +23,7 @@ PICTURES = (3_000, 1_000)
 """The same for pictures, each of which must be decoded."""
 ALIKE_TEXTS = 0.7
 """Jaccard similarity of two texts' shingles from which they are twins."""
-ALIKE_PICTURES = 0.99
+ALIKE_PICTURES = 0.995
 """Correlation of two thumbnails from which they are twins."""
 FLAT = 4.0
 """Standard deviation (of 255) of a picture that shows too little to be compared."""
@@ -77,15 +77,15 @@ def near_texts(rows: Joined, inputs: Inputs, known: Flags, *, seed: int = 0) -> 
                 if same and _jaccard(mine, shingles[candidate]) >= ALIKE_TEXTS:
                     pairs.append((place, other))
                     break
-        found += _finding(rows, split, columns, "text", pairs, len(places), len(train), int(usable.sum()))
+        found += _finding(rows, split, columns, "text", pairs, len(places), len(train))
     return found
 
 
 def near_pictures(rows: Joined, inputs: Inputs, known: Flags, look: Look, *, seed: int = 0) -> list[Finding]:
-    """Warns of rows of a further split whose picture nearly stands in the first under another name.
+    """Warns of rows of a further split whose picture, or nearly the same one, stands in the first.
 
-    Thumbnails are compared by correlation, so that another size, compression or brightness does not hide a twin.
-    (The same file in two splits is a matter of groups, and is reported there.)
+    The other inputs may differ: a picture seen in training is known, whatever is asked about it. Thumbnails are
+    compared by correlation, so that another name, size or compression does not hide a twin.
 
     Args:
         rows: all rows.
@@ -96,11 +96,10 @@ def near_pictures(rows: Joined, inputs: Inputs, known: Flags, look: Look, *, see
     """
     found = []
     for column in sorted({column for kind, column in inputs.values() if kind == "image"}) if rows.others else []:
-        here, keys = rows.present(column), rows.keys([column])
+        here = rows.present(column)
         train, pixels = _standard_pictures(rows, column, rows.sample(rows.first, PICTURES[0], seed, here), look)
         for split in rows.others:
-            fresh = here & ~known & ~np.isin(keys, keys[rows.spans[rows.first]])
-            places, own = _standard_pictures(rows, column, rows.sample(split, PICTURES[1], seed, fresh), look)
+            places, own = _standard_pictures(rows, column, rows.sample(split, PICTURES[1], seed, here & ~known), look)
             pairs = []
             if len(train) and len(places):
                 alike = own @ pixels.T  # (n, P) (P, m) -> (n, m)
@@ -110,7 +109,7 @@ def near_pictures(rows: Joined, inputs: Inputs, known: Flags, look: Look, *, see
                     for number, (place, other) in enumerate(zip(places, best, strict=True))
                     if alike[number, other] >= ALIKE_PICTURES
                 ]
-            found += _finding(rows, split, [column], "picture", pairs, len(places), len(train), int(here.sum()))
+            found += _finding(rows, split, [column], "picture", pairs, len(places), len(train))
     return found
 
 
@@ -122,7 +121,6 @@ def _finding(
     pairs: Sequence[tuple[np.int64, np.int64]],
     looked: int,
     compared: int,
-    usable: int,
 ) -> list[Finding]:
     if not pairs:
         return []
@@ -130,8 +128,9 @@ def _finding(
     names = " and ".join(f"`{column}`" for column in columns)
     message = (
         f"{len(pairs):,} of {looked:,} {split} rows have a near twin in {rows.first}, nearly the same {what} in "
-        f"{names} ({rows.pairs(left, right)}; compared with {compared:,} {rows.first} rows): the {split} scores flatter; "
-        "drop these rows from one side, or give near twins one value of a group column (data.group)"
+        f"{names} ({rows.pairs(left, right)}; compared with {compared:,} {rows.first} rows): "
+        f"the {split} scores will look too good; drop these rows from one side, or name twins alike in a column and "
+        "split by it (data.group)"
     )
     return [{"kind": "duplicate", "columns": list(columns), "message": message}]
 
@@ -176,7 +175,7 @@ class _Index:
 
     def __init__(self, texts: Sequence[Shingles], seed: int) -> None:
         random = np.random.default_rng(seed)
-        self._odd = random.integers(0, 2**63, BANDS * IN_BAND, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self._odd = random.integers(0, 2**31, BANDS * IN_BAND, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
         keys = self._keys(texts)
         self._orders = [np.argsort(band, kind="stable") for band in keys]
         self._sorted = [band[order] for band, order in zip(keys, self._orders, strict=True)]
@@ -196,7 +195,8 @@ class _Index:
         for start in range(0, len(texts), CHUNK):
             chunk = texts[start : start + CHUNK]
             lengths = np.array([len(text) for text in chunk])
-            mixed, starts = _mix(np.concatenate(chunk)), np.cumsum(lengths) - lengths  # (S,), (chunk,)
+            starts = np.cumsum(lengths) - lengths
+            mixed = (_mix(np.concatenate(chunk)) >> np.uint64(32)).astype(np.uint32)  # (S,)
             for number, odd in enumerate(self._odd):
                 least = np.minimum.reduceat(mixed * odd, starts)  # (S,) -> (chunk,)
                 band = keys[number // IN_BAND, start : start + CHUNK]

@@ -8,7 +8,7 @@ All follow scikit-learn's definitions, on rows repeated as often as their weight
   of sets takes in all that are known for some row.
 - ROC-AUC needs a positive and a negative row, average precision a positive one: undefined (NaN) without, and left
   out of means.
-- Log loss clips probabilities at 1e-7, what 32-bit numbers can still tell from 0.
+- Log loss takes no probability for less than 1e-7, about the rounding of a 32-bit number near 1.
 
 Legend: n rows, C classes, K labels of a set, R resamples.
 """
@@ -40,7 +40,7 @@ def classification_metrics(
 
     Always: `accuracy`, `balanced_accuracy`, `f1_macro`, `f1_weighted`, `log_loss`, `brier`, and `ece`, the
     calibration error over 15 bins (`calibration`). Two classes: `precision`, `recall`, `f1`, `roc_auc` and
-    `pr_auc` (average precision) of the positive one. Other numbers: `f1_micro`, `precision_macro`,
+    `pr_auc` (average precision) of the positive one. Otherwise: `f1_micro`, `precision_macro`,
     `recall_macro`, and `roc_auc` and `pr_auc` as means of each class against the rest.
 
     `brier` is the mean squared error of the probabilities, summed over classes, and for two classes of the

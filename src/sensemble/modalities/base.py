@@ -29,12 +29,17 @@ class Modality(ABC):
     reads_files: ClassVar[bool] = False
     """Whether a string value is the path of a file (relative paths start at the table's folder)."""
     dtype: torch.dtype = torch.float32
-    """Of what `load` returns."""
+    """Of what `load` returns: integers are ids, below `num_tokens`."""
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
         """Shape of one loaded token, without the token axis: `()` for ids, `(C, H, W)` for images."""
+
+    @property
+    def num_tokens(self) -> int:
+        """How many ids there are, where tokens are ids."""
+        raise NotImplementedError(f"the tokens of {type(self).__name__} are not ids")
 
     def fit(self, values: Sequence[Any]) -> Modality:
         """Learns what it needs from the training rows' present raw values. Returns self."""

@@ -92,23 +92,19 @@ def axis(values: Iterable[Any], *, whole: bool = False, around: bool = True, mar
     return Axis(low, high, tuple(Tick(_label(at, decimals), (at - low) / (high - low) * 100) for at in ticks))
 
 
-def curve(points: Sequence[tuple[Any, Any]], *, higher: bool | None = None) -> Plot | None:
+def curve(points: Sequence[tuple[Any, Any]], *, best: Any = None) -> Plot | None:
     """A line over whole steps; a value that is no number leaves a gap.
 
     Args:
         points: (step, value), in order.
-        higher: which end is best and gets marked; None marks nothing.
+        best: the step to mark.
     """
     known = [(at, finite(value)) for step, value in points if (at := finite(step)) is not None]
-    values = [value for _, value in known if value is not None]
-    if not values:
+    total = sum(value is not None for _, value in known)
+    if not total:
         return None
-    total = len(values)
-    best = None
-    x, y = axis([at for at, _ in known], whole=True, around=False), axis(values)
-    if higher is not None:
-        wanted = max(values) if higher else min(values)
-        best = next(_point(x, y, at, value) for at, value in known if value == wanted)
+    x, y = axis((at for at, _ in known), whole=True, around=False), axis(value for _, value in known)
+    marked = [_point(x, y, at, value) for at, value in known if value is not None and at == finite(best)]
     runs: list[list[Point]] = [[]]
     for at, value in thin(known):
         if value is None:
@@ -116,7 +112,8 @@ def curve(points: Sequence[tuple[Any, Any]], *, higher: bool | None = None) -> P
         else:
             runs[-1].append(_point(x, y, at, value))
     lines = tuple(" ".join(f"{point.x:.2f},{point.y:.2f}" for point in run) for run in runs if len(run) > 1)
-    return Plot(x, y, tuple(point for run in runs for point in run), lines, best, total)
+    every = tuple(point for run in runs for point in run)
+    return Plot(x, y, every, lines, marked[0] if marked else None, total)
 
 
 def scatter(across: Sequence[Any], up: Sequence[Any]) -> Plot | None:
@@ -125,7 +122,7 @@ def scatter(across: Sequence[Any], up: Sequence[Any]) -> Plot | None:
     pairs = [(x, y) for x, y in both if x is not None and y is not None]
     if not pairs:
         return None
-    scale = axis(value for pair in pairs for value in pair)
+    scale = axis((value for pair in pairs for value in pair), around=False)
     return Plot(scale, scale, tuple(_point(scale, scale, x, y) for x, y in thin(pairs)), total=len(pairs))
 
 
@@ -159,9 +156,9 @@ def _point(x: Axis, y: Axis, at: float, value: float, size: float = 0.0) -> Poin
 
 
 def _round_step(rough: float) -> float:
-    """The round number (1, 2 or 5 times a power of ten) nearest above."""
+    """The nearest round number: 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next((factor * power for factor in (1, 2, 5) if rough <= factor * power * (1 + 1e-9)), 10 * power)
+    return min((factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / rough)))
 
 
 def _label(value: float, decimals: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,16 +17,18 @@ View = dict[str, Any]
 MOST_LABELS = 20
 """Classes of the target that stand open, the commonest first."""
 CLAMP = 220
-"""Texts longer than this many characters are folded."""
+"""Texts wider than this many letters are folded."""
+MOST_LINES = 6
+"""Texts of more lines than this are folded, too."""
 
 _WARNINGS = {
     "leak": ("bad", "Leak", "A column gives the answer away. Scores will look too good."),
+    "duplicate": ("bad", "Duplicates", "The same content stands in more than one row."),
     "group": ("bad", "Groups on both sides", "Rows of one group stand in more than one split."),
-    "duplicate": ("warn", "Duplicates", "The same row stands more than once."),
     "missing_informative": ("warn", "Missing values tell", "Whether a value is there says something about the target."),
-    "imbalance": ("warn", "Imbalance", "Some classes are rare. Read the scores of each class, not accuracy alone."),
     "id": ("plain", "Identifiers", "A column looks like a row's name. There is nothing to learn from it."),
     "constant": ("plain", "Constant columns", "A column holds one value. There is nothing to learn from it."),
+    "imbalance": ("warn", "Imbalance", "Some classes are rare. Read the scores of each class, not accuracy alone."),
 }
 _MEDIA = re.compile(r"data:(image/(?:png|jpeg|gif|webp)|audio/(?:wav|mpeg|ogg|flac));base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -55,14 +58,13 @@ def header(run: Run) -> View:
     """What the run does, and its size, in a line."""
     audit, details = run.get("audit") or {}, run.get("details") or {}
     splits = {name: count for name, count in (audit.get("splits") or {}).items() if count is not None}
-    times = [known for each in (details.get("seconds") or {}).values() if (known := finite(each)) is not None]
     return {
         **configured(run),
         "name": str(run.get("name") or ""),
         "rows": audit.get("rows"),
         "splits": splits,
         "parameters": details.get("parameters"),
-        "seconds": sum(times) if times else None,
+        "seconds": (details.get("seconds") or {}).get("fit"),
         "version": (details.get("versions") or {}).get("sensemble"),
     }
 
@@ -72,19 +74,11 @@ def audit(run: Run) -> View | None:
     given = run.get("audit")
     if not given:
         return None
-    target = given.get("target") or {}
-    balance = sorted((target.get("balance") or {}).items(), key=lambda pair: -(finite(pair[1]) or 0))
-    most = max((finite(count) or 0 for _, count in balance), default=0) or 1
-    bars = [{"label": label, "count": count, "share": (finite(count) or 0) / most} for label, count in balance]
     return {
-        "rows": given.get("rows"),
-        "splits": list((given.get("splits") or {}).items()),
         "warnings": _warnings(given.get("warnings") or []),
         "num_warnings": len(given.get("warnings") or []),
         "inputs": [_input(name, entry or {}, given) for name, entry in (given.get("inputs") or {}).items()],
-        "target": target.get("column"),
-        "balance": bars[:MOST_LABELS],
-        "rest": bars[MOST_LABELS:],
+        "targets": [_target(each) for each in [given.get("target"), *(given.get("further_targets") or [])] if each],
     }
 
 
@@ -96,7 +90,8 @@ def mistakes(run: Run) -> list[View]:
             "truth": each.get("truth"),
             "prediction": each.get("prediction"),
             "score": each.get("score"),
-            "inputs": [_content(str(name), value, each) for name, value in (each.get("inputs") or {}).items()],
+            "right": str(each.get("truth")) == str(each.get("prediction")),
+            "inputs": [_content(str(name), value) for name, value in (each.get("inputs") or {}).items()],
         }
         for each in (run.get("details") or {}).get("mistakes") or []
     ]
@@ -114,23 +109,45 @@ def setting(run: Run) -> View:
     }
 
 
+def chosen_metric(run: Run) -> Any:
+    """The metric that models are chosen by; None where the run does not say."""
+    return (run.get("metrics") or {}).get("metric") or (run.get("verdict") or {}).get("metric")
+
+
+def higher_is_better(run: Run) -> bool | None:
+    """Whether more is better; None where the run does not say."""
+    told = (run.get("metrics") or {}).get("higher", (run.get("verdict") or {}).get("higher"))
+    return told if isinstance(told, bool) else None
+
+
 def strings(values: Any) -> list[str]:
     """Values as texts; nothing gives no texts."""
     return [str(value) for value in values or []]
 
 
-def fold(text: str, longest: int = CLAMP) -> str | None:
-    """The beginning of a text too long to stand open; None where it is short enough."""
-    if len(text) <= longest and text.count("\n") < 6:
-        return None
-    beginning = "\n".join(text[:longest].split("\n")[:5])
-    return beginning.rstrip() + " …"
+def fold(text: str, widest: int = CLAMP) -> str | None:
+    """The beginning of a text too long to stand open; None where it is short enough.
+
+    A Chinese character is as wide as two letters, and counts as two.
+    """
+    width, lines = 0, 0
+    for place, letter in enumerate(text):
+        width += 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        lines += letter == "\n"
+        if width > widest or lines > MOST_LINES:
+            beginning = text[:place]
+            last_space = beginning.rfind(" ")
+            return (beginning[:last_space] if last_space > place - 20 and last_space > 0 else beginning).rstrip() + " …"
+    return None
 
 
 def _warnings(given: Sequence[Mapping[str, Any]]) -> list[View]:
     kinds: dict[str, list[View]] = {kind: [] for kind in _WARNINGS}
     for each in given:
-        item = {"columns": strings(each.get("columns")), "message": str(each.get("message") or "")}
+        message = str(each.get("message") or "")
+        columns = [name for name in strings(each.get("columns")) if name not in message]
+        parts = message.split("`") if message.count("`") % 2 == 0 else [message]  # each second one is a name
+        item = {"columns": columns, "parts": parts}
         kinds.setdefault(str(each.get("kind") or "other"), []).append(item)
     groups = []
     for kind, items in kinds.items():
@@ -138,6 +155,20 @@ def _warnings(given: Sequence[Mapping[str, Any]]) -> list[View]:
         if items:
             groups.append({"tone": tone, "title": title, "meaning": meaning, "items": items})
     return groups
+
+
+def _target(given: Mapping[str, Any]) -> View:
+    """A target's classes, the commonest first, or its numbers."""
+    balance = sorted((given.get("balance") or {}).items(), key=lambda pair: -(finite(pair[1]) or 0))
+    most = max((finite(count) or 0 for _, count in balance), default=0) or 1
+    bars = [{"label": label, "count": count, "share": (finite(count) or 0) / most} for label, count in balance]
+    facts = [(name, given[name]) for name in ("missing", "mean", "std", "min", "median", "max") if name in given]
+    return {
+        "column": given.get("column"),
+        "facts": facts,
+        "balance": bars[:MOST_LABELS],
+        "rest": bars[MOST_LABELS:],
+    }
 
 
 def _input(name: str, entry: Mapping[str, Any], given: Mapping[str, Any]) -> View:
@@ -149,11 +180,13 @@ def _input(name: str, entry: Mapping[str, Any], given: Mapping[str, Any]) -> Vie
         "reason": entry.get("reason"),
         "missing": entry.get("missing"),
         "share": min(missing / rows, 1.0) if rows and missing else 0.0,
-        "unreadable": [{key: bad.get(key) for key in ("row", "value", "reason")} for bad in entry.get("unreadable") or []],
+        "unreadable": [
+            {key: bad.get(key) for key in ("row", "value", "reason")} for bad in entry.get("unreadable") or []
+        ],
     }
 
 
-def _content(name: str, value: Any, mistake: Mapping[str, Any]) -> View:
+def _content(name: str, value: Mapping[str, Any] | None) -> View:
     """One input of one row. Media pass only as embedded data of known kinds: the page fetches nothing."""
     if value is None:
         return {"name": name, "kind": "missing", "text": "", "data": ""}

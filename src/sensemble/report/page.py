@@ -6,15 +6,22 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import jinja2
 
 from .. import files
 from ..errors import UserError
-from . import context, evidence, formats
+from . import context, evidence, formats, inspection
 
 _PARTS = ("audit", "metrics", "verdict", "details")
+_SECTIONS: dict[ModuleType, tuple[str, ...]] = {
+    context: ("header", "audit", "mistakes", "setting"),
+    evidence: ("verdict", "scores", "subsets"),
+    inspection: ("curves", "confusion", "per_class", "residuals", "calibration"),
+}
+"""Who makes each view of the template."""
 
 
 def render(run: Mapping[str, Any]) -> str:
@@ -31,20 +38,13 @@ def render(run: Mapping[str, Any]) -> str:
         >>> "<h1>" in render({"config": "task: {name: classify, target: mood}"})
         True
     """
-    views = {name: getattr(evidence, name)(run) for name in _EVIDENCE}
+    views = {name: getattr(module, name)(run) for module, names in _SECTIONS.items() for name in names}
     page = _template().render(
         **views,
-        header=context.header(run),
-        audit=context.audit(run),
-        mistakes=context.mistakes(run),
-        setting=context.setting(run),
         problems=context.strings(run.get("problems")),
         absent=[name for name in ("audit", "metrics", "verdict", "details", "history") if not run.get(name)],
     )
     return page.encode("utf-8", "replace").decode("utf-8")  # JSON may carry lone surrogates, which no file can
-
-
-_EVIDENCE = ("verdict", "scores", "subsets", "curves", "confusion", "per_class", "residuals", "calibration")
 
 
 def write_report(folder: Path) -> Path:
@@ -86,7 +86,8 @@ def _read_history(path: Path, problems: list[str]) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     records, bad = [], 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for line in text.split("\n"):  # not splitlines: the texts within may hold other line ends
         try:
             record = json.loads(line)
         except ValueError:
