@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sensemble: {unknown('command', given[0], names)}", file=sys.stderr)
         return 2
     options = parser.parse_args(given)
+    # Threads that wait should sleep: spinning ones make a busy machine several times slower. Before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         result: int = options.run(options)
     except UserError as error:

@@ -22,6 +22,10 @@ Spec = dict[str, Any]
 """A component: `{"name": ..., option: value, ...}`."""
 
 
+RESERVED = ("fused", "stacking", "trivial")
+"""Names that stand beside the inputs' in verdicts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Which rows, and what their columns mean beside inputs and target."""
@@ -88,6 +92,9 @@ class Config:
     plugins: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        for name in self.inputs:
+            if not str(name).strip() or "+" in str(name) or name in RESERVED:
+                raise ConfigError(f"inputs: {name!r} cannot be an input's name: reports use it; choose another")
         inputs = {str(name): _plain(spec, f"inputs.{name}") for name, spec in self.inputs.items()}
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "task", _plain(self.task, "task"))

@@ -14,12 +14,8 @@ from .learner import Learner
 from .pipeline import Event
 
 SETS = ("reviews", "easy_vqa", "shapes")
-TABLES = {
-    "reviews": {"train": "reviews.parquet"},
-    "easy_vqa": {"train": "train.csv", "test": "test.csv"},
-    "shapes": {"train": "train.csv", "test": "test.csv"},
-}
-"""The tables of each set, within its folder."""
+GENERATED = {"train": "train.csv", "test": "test.csv"}
+"""The tables of a generated set, within its folder."""
 
 
 def run_demo(
@@ -54,7 +50,8 @@ def run_demo(
 
 def fit_recipe(name: str, data: Path, run: Path, show: Callable[[Iterable[Event]], None]) -> Path:
     """Fits the recipe of that name on the sample's tables. Returns the report."""
-    settings = [f"data.{part}={data / file}" for part, file in TABLES[name].items()]
+    tables = SAMPLES[name].tables if name in SAMPLES else GENERATED
+    settings = [f"data.{part}={data / file}" for part, file in tables.items()]
     config = configs.read(recipe(name), settings)
     shutil.rmtree(run, ignore_errors=True)
     show(Learner.from_config(config).steps(run=run))

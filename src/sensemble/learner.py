@@ -179,7 +179,7 @@ class Learner:
         names = evaluate.subsets([item.name for item in self._inputs])
         found = evaluate.answer_subsets(network, task, samples, names, batch=batch)
         draws = evaluate.weights(samples, seed=self.config.seed)
-        return metrics_file(task, found[-1], found, names, samples, draws)
+        return metrics_file(task, found, names, samples, draws)
 
     def save(self, folder: str | Path) -> Path:
         """Writes the model, with the evidence where there is any, to a folder that `load` reads."""

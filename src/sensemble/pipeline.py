@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from .checkpoint import Place
 from .config import Config
 from .data.audit import audit, summary
 from .data.infer import infer
-from .data.load import Input, Problem, Samples, check_unreadable, load
+from .data.load import Input, Loaded, Problem, Samples, check_unreadable, load, loading
 from .data.read import read
 from .data.split import split
 from .data.table import Table
@@ -81,12 +81,14 @@ class Job:
     task: Task | None = None
     network: Network | None = None
     parts: dict[str, Samples] = field(default_factory=dict)
+    answers: Answers | None = None
     audit: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     verdict: dict[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    dropped: int = 0
 
     def run(self, train_source: Any, valid_source: Any = None, test_source: Any = None) -> Iterator[Event]:
         """Does it all. Sources are whatever `data.read` reads; those left out are split from the first."""
@@ -96,6 +98,11 @@ class Job:
             yield Event("evaluate", "No test rows: nothing is measured. Give data.test or data.test_share.")
         else:
             yield from self._timed("evaluate", self._evaluate())
+            if self.config.verdict != "off" and len(self.inputs) > 1:
+                yield from self._timed("verdict", self._judge())
+            self.details = self._details()
+            if self.folder:
+                write_json(self.folder / "details.json", self.details)
         if self.folder:
             yield Event("report", f"Report: {write_report(self.folder)}")
 
@@ -132,12 +139,7 @@ class Job:
         build.fit_inputs(self.inputs, tables["train"], seed=self.config.seed)
         stores, problems = {}, {}
         for name, table in tables.items():
-            events: list[Event] = []
-            stores[name], problems[name] = load(
-                table, self.inputs, memory=self.config.data.memory,
-                progress=lambda about, done, total: events.append(Event("load", "", done, total, about=about)),
-            )  # fmt: skip
-            yield from events
+            stores[name], problems[name] = yield from self._load(table)
         yield Event("audit", about="looking for leaks, duplicates and groups")
         self.audit = audit(
             tables,
@@ -157,6 +159,7 @@ class Job:
             check_unreadable(table, problems[name], self.config.data.max_unreadable)
         for name, table in tables.items():
             self.parts[name], dropped = make_samples(table, stores[name], self.inputs, self.task, self.config)
+            self.dropped += sum(dropped.values())
             for reason, count in dropped.items():
                 yield Event("audit", f"{name}: {count:,} rows left out: {reason}.")
         if not len(self.parts["train"]):
@@ -164,6 +167,16 @@ class Job:
         for name in ("valid", "test"):
             if name in self.parts and not len(self.parts[name]):
                 del self.parts[name]
+
+    def _load(self, table: Table) -> Generator[Event, None, Loaded]:
+        steps = loading(table, self.inputs, memory=self.config.data.memory)
+        while True:
+            try:
+                about, done, total = next(steps)
+            except StopIteration as end:
+                loaded: Loaded = end.value
+                return loaded
+            yield Event("load", "", done, total, about=about)
 
     def _fit(self) -> Iterator[Event]:
         assert self.task is not None
@@ -189,22 +202,15 @@ class Job:
         names = evaluate.subsets([item.name for item in self.inputs])
         found = evaluate.answer_subsets(self.network, self.task, test, names)
         draws = evaluate.weights(test, seed=self.config.seed)
-        fused = found[-1]
-        self.metrics = metrics_file(self.task, fused, found, names, test, draws)
+        self.answers = found[-1]
+        self.metrics = metrics_file(self.task, found, names, test, draws)
         if self.folder:
             write_json(self.folder / "metrics.json", self.metrics)
         for line in score_lines(self.metrics):
             yield Event("evaluate", line)
-        if self.config.verdict != "off" and len(self.inputs) > 1:
-            started = time.monotonic()
-            yield from self._judge(fused, draws)
-            self.seconds["verdict"] = round(time.monotonic() - started, 2)
-        self.details = self._details(fused)
-        if self.folder:
-            write_json(self.folder / "details.json", self.details)
 
-    def _judge(self, fused: Answers, draws: Array) -> Iterator[Event]:
-        assert self.task is not None
+    def _judge(self) -> Iterator[Event]:
+        assert self.task is not None and self.answers is not None
         alone: dict[str, dict[str, Answers]] = {}
         seconds = self.history[-1]["seconds"] if self.history else self.seconds["fit"]
         for name, step in verdicts.singles(
@@ -215,23 +221,25 @@ class Job:
                 yield Event("verdict", "", step.step, step.steps, step, about=name)
             else:
                 alone[name] = step
-        self.verdict = verdicts.judge(self.task, fused, alone, self.parts, draws)
+        draws = evaluate.weights(self.parts["test"], seed=self.config.seed)
+        self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, draws)
         if self.folder:
             write_json(self.folder / "verdict.json", self.verdict)
         yield Event("verdict", f"Verdict: {self.verdict['sentence']}")
         for note in self.verdict["notes"]:
             yield Event("verdict", f"Note: {note}")
 
-    def _details(self, fused: Answers) -> dict[str, Any]:
-        assert self.task is not None and self.network is not None
+    def _details(self) -> dict[str, Any]:
+        assert self.task is not None and self.network is not None and self.answers is not None
         test = self.parts["test"]
         assert test.target is not None
         return {
-            **self.task.details(fused, test.target),
-            "mistakes": mistakes(self.task, fused, test, self.inputs),
+            **self.task.details(self.answers, test.target),
+            "mistakes": mistakes(self.task, self.answers, test, self.inputs),
             "versions": versions(),
             "seed": self.config.seed,
             "train_rows": len(self.parts["train"]),
+            "dropped": self.dropped,
             "parameters": parameters(self.network),
             "seconds": self.seconds,
         }
@@ -359,19 +367,18 @@ def make_samples(
 
 def metrics_file(
     task: Task,
-    fused: Answers,
     found: list[Answers],
     names: list[tuple[str, ...]],
     samples: Samples,
     draws: Array,
 ) -> dict[str, Any]:
-    """What `metrics.json` holds."""
+    """What `metrics.json` holds, from the answers for each subset of inputs, that of all inputs last."""
     assert samples.target is not None
     return {
         "format": 1,
         "metric": task.metric,
-        "higher": task.metrics(fused, samples.target)[task.metric].higher,
-        "test": evaluate.scores(task, fused, samples, draws),
+        "higher": task.metrics(found[-1], samples.target)[task.metric].higher,
+        "test": evaluate.scores(task, found[-1], samples, draws),
         "subsets": evaluate.subset_scores(task, found, names, samples, draws),
     }
 
@@ -413,7 +420,7 @@ def mistakes(task: Task, answers: Answers, samples: Samples, inputs: list[Input]
             {
                 "row": samples.table.row(position),
                 "truth": truth[position],
-                "prediction": str(prediction),
+                "prediction": prediction,
                 "score": float(surprise[position]),
                 "inputs": shown,
             }

@@ -46,7 +46,7 @@ def test_it_counts_rows_missing_and_unreadable_values_and_labels() -> None:
     columns = honest(100)
     columns["words"][:7] = [None] * 7
     columns["mood"][:3] = [None] * 3
-    problem = Problem(9, "size", "x", "no number")
+    problem = Problem("t.csv", 9, "size", "x", "no number")
     parts = {"train": table(**columns), "valid": table(**honest(0)), "test": table(**honest(20, seed=1))}
     result = audit(parts, inputs=HONEST, target=["mood"], reasons={"size": "with decimals"}, problems=[problem])
     assert result["format"] == 1
@@ -56,7 +56,9 @@ def test_it_counts_rows_missing_and_unreadable_values_and_labels() -> None:
     assert (words["missing"], words["unreadable"], words["reason"]) == (7, [], "")
     assert words["missing_share"] == pytest.approx(7 / 120)
     assert (size["type"], size["column"], size["missing"], size["reason"]) == ("number", "size", 0, "with decimals")
-    assert size["unreadable"] == [{"row": 9, "value": "x", "reason": "no number"}]
+    assert size["unreadable"] == [
+        {"table": "t.csv", "row": 9, "column": "size", "value": "x", "reason": "no number"}
+    ]
     labels = [label for part in (columns["mood"], honest(20, seed=1)["mood"]) for label in part if label]
     assert result["target"] == {
         "column": "mood",
@@ -175,7 +177,7 @@ def test_warnings_come_in_order_and_first_in_the_summary() -> None:
 
 
 def test_the_summary_names_unreadable_files_and_says_when_all_is_well() -> None:
-    problems = [Problem(row, "words", f"{row}.jpg", "file is empty") for row in range(5)]
+    problems = [Problem("t.csv", row, "words", f"{row}.jpg", "file is empty") for row in range(5)]
     lines = summary(audit({"all": table(**honest())}, inputs=HONEST, problems=problems))
     assert lines[0] == "no warnings"
     assert any("5 unreadable (row 0: 0.jpg: file is empty; row 1" in line and line.endswith("…)") for line in lines)

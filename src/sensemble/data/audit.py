@@ -227,7 +227,10 @@ def _input(rows: Joined, kind: str, column: str, reason: str, problems: Sequence
         "reason": reason,
         "missing": missing,
         "missing_share": missing / max(len(rows), 1),
-        "unreadable": [{"row": each.row, "value": each.value, "reason": each.reason} for each in bad],
+        "unreadable": [
+            {"table": each.table, "row": each.row, "column": column, "value": each.value, "reason": each.reason}
+            for each in bad
+        ],
     }
 
 

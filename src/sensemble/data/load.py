@@ -5,7 +5,7 @@ Legend: n rows, u unique values, B batch, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,13 +50,14 @@ class Input:
 class Problem:
     """One value that cannot be read."""
 
+    table: str
     row: int
     column: str
     value: str
     reason: str
 
     def __str__(self) -> str:
-        return f"row {self.row}, column {self.column!r}: {self.value}: {self.reason}"
+        return f"{self.table}, row {self.row}, column {self.column!r}: {self.value}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -186,27 +187,36 @@ class Samples:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
 
 
-def load(
-    table: Table,
-    inputs: Sequence[Input],
-    *,
-    memory: float = 4.0,
-    progress: Callable[[str, int, int], None] = lambda name, done, total: None,
-) -> tuple[dict[str, Store], list[Problem]]:
+Loaded = tuple[dict[str, Store], list[Problem]]
+
+
+def load(table: Table, inputs: Sequence[Input], *, memory: float = 4.0) -> Loaded:
     """Decodes every input's column.
 
     Args:
         table: the rows.
         inputs: what to read, their modalities fitted.
         memory: GiB that may be kept; inputs beyond it are decoded again for each batch.
-        progress: told the input's name, values done and values in all.
 
     Returns:
         A store by input name, and the values that could not be read (they count as missing).
     """
+    steps = loading(table, inputs, memory=memory)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            loaded: Loaded = end.value
+            return loaded
+
+
+def loading(
+    table: Table, inputs: Sequence[Input], *, memory: float = 4.0
+) -> Generator[tuple[str, int, int], None, Loaded]:
+    """`load` as a generator of (input, values done, values in all), for whoever shows progress."""
     stores, problems, left = {}, [], memory * 2**30
     for item in inputs:
-        store, bad = _load_one(table, item, left, progress)
+        store, bad = yield from _load_one(table, item, left)
         stores[item.name] = store
         problems += bad
         left -= 0 if store.flat is None else store.flat.nbytes
@@ -214,21 +224,10 @@ def load(
 
 
 def _load_one(
-    table: Table, item: Input, memory: float, progress: Callable[[str, int, int], None]
-) -> tuple[Store, list[Problem]]:
+    table: Table, item: Input, memory: float
+) -> Generator[tuple[str, int, int], None, tuple[Store, list[Problem]]]:
     values = table.column(item.column)
-    unique: dict[Any, int] = {}
-    raws: list[Any] = []
-    index = np.full(len(values), -1, dtype=np.int64)
-    for position, value in enumerate(values):
-        if value is None:
-            continue
-        key = _key(value)
-        if key not in unique:
-            unique[key] = len(raws)
-            raws.append(resolve(value, item.modality, table.root))
-        index[position] = unique[key]
-
+    index, raws = _unique(values, item.modality, table.root)
     reasons: dict[int, str] = {}
     lengths = np.zeros(len(raws), dtype=np.int64)
     loaded: list[Tensor] | None = []
@@ -254,10 +253,10 @@ def _load_one(
                     loaded.append(result)
             if used > memory:
                 loaded = None
-            progress(item.name, min(start + CHUNK, len(raws)), len(raws))
+            yield item.name, min(start + CHUNK, len(raws)), len(raws)
 
     problems = [
-        Problem(table.row(position), item.column, shorten(values[position]), reasons[int(place)])
+        Problem(table.name, table.row(position), item.column, shorten(values[position]), reasons[int(place)])
         for position, place in enumerate(index)
         if int(place) in reasons
     ]
@@ -267,6 +266,24 @@ def _load_one(
         empty = torch.zeros(0, *item.modality.shape, dtype=item.modality.dtype)
         flat = torch.cat(loaded) if loaded else empty
     return Store(item.modality, torch.from_numpy(index), torch.from_numpy(lengths), flat, raws), problems
+
+
+def _unique(
+    values: Sequence[Any], modality: Modality, root: Path | None
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[Any]]:
+    """`(n,)` which unique value each row has, -1 where missing; and those values, their paths complete."""
+    places: dict[Any, int] = {}
+    raws: list[Any] = []
+    index = np.full(len(values), -1, dtype=np.int64)
+    for position, value in enumerate(values):
+        if value is None:
+            continue
+        key = _key(value)
+        if key not in places:
+            places[key] = len(raws)
+            raws.append(resolve(value, modality, root))
+        index[position] = places[key]
+    return index, raws
 
 
 def check_unreadable(table: Table, problems: Sequence[Problem], share: float) -> None:

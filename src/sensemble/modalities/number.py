@@ -88,6 +88,9 @@ class Number(Modality):
         scaled = (_parse(raw) - self.mean_) / self.std_
         return torch.tensor([[max(-self.clip, min(self.clip, scaled))]], dtype=torch.float32)
 
+    def show(self, raw: Any) -> dict[str, str]:
+        return {"kind": "number", "text": f"{_parse(raw):.6g}"}
+
     def state(self) -> dict[str, Any]:
         return {"mean": self.mean_, "std": self.std_, "edges": self.edges_.tolist()}
 

@@ -31,7 +31,9 @@ class Transformer(nn.Module):
     torch.Size([2, 3, 8])
     """
 
-    def __init__(self, width: int, *, depth: int = 2, heads: int = 4, dropout: float = 0.1, cross: bool = False) -> None:
+    def __init__(
+        self, width: int, *, depth: int = 2, heads: int = 4, dropout: float = 0.1, cross: bool = False
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Layer(width, heads=heads, dropout=dropout, cross=cross) for _ in range(depth))
         self.norm = nn.LayerNorm(width)

@@ -22,7 +22,7 @@ MOST_LINES = 6
 """Texts of more lines than this are folded, too."""
 
 _WARNINGS = {
-    "leak": ("bad", "Leak", "A column gives the answer away. Scores will look too good."),
+    "leak": ("bad", "Leak", "A column may give the answer away. Then scores look too good."),
     "duplicate": ("bad", "Duplicates", "The same content stands in more than one row."),
     "group": ("bad", "Groups on both sides", "Rows of one group stand in more than one split."),
     "missing_informative": ("warn", "Missing values tell", "Whether a value is there says something about the target."),
@@ -163,6 +163,7 @@ def _target(given: Mapping[str, Any]) -> View:
     most = max((finite(count) or 0 for _, count in balance), default=0) or 1
     bars = [{"label": label, "count": count, "share": (finite(count) or 0) / most} for label, count in balance]
     facts = [(name, given[name]) for name in ("missing", "mean", "std", "min", "median", "max") if name in given]
+    facts = [(name, value) for name, value in facts if name != "missing" or value != 0]
     return {
         "column": given.get("column"),
         "facts": facts,

@@ -132,7 +132,7 @@ class Classify(Task):
         self.shares_ = shares.tolist()
         self.weights_ = self._fit_weights()
         if self.wanted_metric:
-            known = self.metrics(self.trivial(2), Tokens(target.values[:2], target.mask[:2]))
+            known = self.metrics(self.trivial(len(table)), target)
             if self.wanted_metric not in known:
                 raise ConfigError(f"task.metric: {unknown('metric', self.wanted_metric, known)}")
         return self

@@ -67,7 +67,7 @@ class Regress(Task):
                 )
             self.mean_.append(float(known.mean()))
             self.scale_.append(float(known.std()))
-        known_metrics = self.metrics(self.trivial(2), Tokens(target.values[:2], target.mask[:2]))
+        known_metrics = self.metrics(self.trivial(len(table)), target)
         if self.metric not in known_metrics:
             raise ConfigError(f"task.metric: {unknown('metric', self.metric, known_metrics)}")
         return self
