@@ -11,7 +11,7 @@ import torch
 from . import config as configs
 from .checkpoint import load_weights
 from .config import Config, Spec, component
-from .data.load import Input, Missing
+from .data.load import Input, Missing, resolve
 from .data.table import Table
 from .encoders import base as encoders
 from .errors import ConfigError, DataError, Unreadable, unknown
@@ -64,7 +64,7 @@ def fit_inputs(inputs: Sequence[Input], table: Table, *, seed: int) -> None:
         DataError: an input without a single value.
     """
     for item in inputs:
-        values = [value for value in table.column(item.column) if value is not None]
+        values = [resolve(value, item.modality, table.root) for value in table.column(item.column) if value is not None]
         if not values:
             raise DataError(
                 f"{table.name}, column {item.column!r}: every training row lacks it; leave the input {item.name!r} out"

@@ -469,8 +469,24 @@ def test_a_report_shows_the_whole_picture(tmp_path: Path) -> None:
 def test_options_travel_by_the_registry() -> None:
     image = MODALITIES.create("image", size=48, fit="pad", flip=True)
     assert image.shape == (3, 48, 48) and image.reads_files and image.encoder == "cnn"
-    assert image.fit(["a.png"]) is image
-    assert image.state() == {} and image.restore({}) is image
+    assert image.fit(["a.png"]) is image  # unreadable: the scale stays that of photos
+    assert image.state() == {"mean": list(MEAN), "std": list(STD)}
+
+
+def test_channels_are_standardised_by_the_training_pictures() -> None:
+    random = np.random.default_rng(0)
+    pictures = [(random.random((16, 16, 3)) * (50, 100, 200)).astype(np.uint8) for _ in range(8)]
+    image = MODALITIES.create("image", size=16).fit([*pictures, "none.png"])
+    tokens = image.prepare(image.collate([image.load(picture) for picture in pictures]), training=False)
+    channels = tokens.values.transpose(0, 2).flatten(1)
+    assert torch.allclose(channels.mean(1), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(channels.std(1), torch.ones(3), atol=1e-3)
+    again = MODALITIES.create("image", size=16).restore(json.loads(json.dumps(image.state())))
+    assert (again.mean_, again.std_) == (image.mean_, image.std_)
+    flat = MODALITIES.create("image", size=16).fit([np.full((16, 16, 3), 255, dtype=np.uint8)])
+    assert flat.std_ == (0.02, 0.02, 0.02)
+    photos = MODALITIES.create("image", size=16, scale="imagenet").fit(pictures)
+    assert photos.mean_ == MEAN
     for options in (
         {"size": 0},
         {"shift": 1.0},

@@ -46,14 +46,14 @@ class ImageCNN(_Grid):
         channels: of each stage; the last is D. The grid has size / 2^stages places a side.
     """
 
-    def __init__(self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64)) -> None:
+    def __init__(self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64)) -> None:
         side = modality.shape[1] >> len(channels)
         if side < 1:
             raise ConfigError(f"{len(channels)} stages are too many for pictures of {modality.shape[1]} pixels")
         super().__init__(channels[-1], side * side)
         stages: list[nn.Module] = []
         for before, after in zip((modality.shape[0], *channels), channels, strict=False):
-            stages += [nn.Conv2d(before, after, 3, stride=2, padding=1), _norm(after), nn.ReLU()]
+            stages += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), _norm(after), nn.ReLU()]
         self.stages = nn.Sequential(*stages)
         self.side = side
 

@@ -67,7 +67,8 @@ class Attention(nn.Module):
             # a softmax over nothing is NaN: blind queries see everything, and what they find is then dropped
             found = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen | blind)
         found = self.dropout(self.out(rearrange(found, "b h q d -> b q (h d)")))
-        return found if seen is None else found.masked_fill(blind.squeeze(1), 0)
+        result: Tensor = found if seen is None else found.masked_fill(blind.squeeze(1), 0)
+        return result
 
 
 class AttentionPool(nn.Module):

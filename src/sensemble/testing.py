@@ -1,0 +1,150 @@
+"""The battery that every modality, encoder and fusion must pass; for plugin authors as for us.
+
+Each check raises AssertionError with what went wrong. No test framework is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .encoders.base import Encoder
+from .fusion.base import Fusion
+from .modalities.base import Modality
+from .tokens import Tokens
+
+CLOSE = 1e-5
+"""Largest difference that padding or the other rows of a batch may make, in float32."""
+
+
+def check_modality(modality: Modality, values: Sequence[Any]) -> None:
+    """A fitted modality: shapes, kinds, labels of tokens, collation, and a round trip of its state through JSON.
+
+    Args:
+        values: present raw values, all readable.
+    """
+    loaded = [modality.load(value) for value in values]
+    for value, tensor in zip(values, loaded, strict=True):
+        assert tensor.shape[1:] == modality.shape, f"load gave {tuple(tensor.shape)}, shape says {modality.shape}"
+        assert tensor.dtype == modality.dtype, f"load gave {tensor.dtype}, dtype says {modality.dtype}"
+        assert len(tensor) >= 1, "a present value gave no token"
+        labels = modality.describe(value)
+        assert len(labels) == len(tensor), f"describe gave {len(labels)} labels for {len(tensor)} tokens"
+        assert "kind" in modality.show(value), "show names no kind"
+    tokens = modality.collate([*loaded, None])
+    assert tokens.present.tolist() == [True] * len(loaded) + [False], "collate masks the wrong rows"
+    assert not bool(modality.collate([None, None]).mask.any()), "collate of missing rows alone is not masked"
+    state = json.loads(json.dumps(modality.state()))
+    before = [tensor.clone() for tensor in loaded]
+    modality.restore(state)
+    for value, expected in zip(values, before, strict=True):
+        assert torch.equal(modality.load(value), expected), f"after restore, {value!r} loads differently"
+
+
+def check_encoder(make: Callable[[], Encoder], modality: Modality, values: Sequence[Any]) -> None:
+    """An encoder: masks, padding, other rows, missing rows, gradients, saving.
+
+    Args:
+        make: builds the encoder anew.
+        modality: the fitted modality that it reads.
+        values: three or more present raw values, of different lengths where the modality has lengths.
+    """
+    encoder = make().eval()
+    loaded = [modality.load(value) for value in values]
+    tokens = modality.prepare(modality.collate([*loaded, None]).clean(), training=False)
+    with torch.no_grad():
+        encoded = encoder(tokens)
+        assert encoded.values.shape[-1] == encoder.dim, f"width {encoded.values.shape[-1]}, dim says {encoder.dim}"
+        assert encoded.present.tolist() == tokens.present.tolist(), "presence of rows is not kept"
+        assert bool((encoded.values[~encoded.mask] == 0).all()), "masked slots are not zero"
+        assert bool(encoded.values.isfinite().all()), "values are not finite"
+        _same(encoded, encoder(_pad(tokens)), "padding changes the result")
+        for row in range(len(values)):
+            alone = modality.prepare(modality.collate([loaded[row]]), training=False)
+            _same(encoded[row : row + 1], encoder(alone), "the other rows of the batch change the result")
+        missing = encoder(Tokens(tokens.values, torch.zeros_like(tokens.mask)))
+        assert not bool(missing.mask.any()) and bool((missing.values == 0).all()), "missing rows are not zero"
+    _gradients(encoder, lambda: encoder.train()(tokens).values.square().sum())
+    _saved(make, encoder, lambda module: module(tokens).values)
+
+
+def check_fusion(make: Callable[[], Fusion], *, batch: int = 6) -> None:
+    """A fusion: any subset of names, absent content, other rows, missing rows, gradients, saving.
+
+    Args:
+        make: builds the fusion anew, with two or more names.
+        batch: rows of random input.
+    """
+    fusion = make().eval()
+    generator = torch.Generator().manual_seed(0)
+    inputs = {
+        name: Tokens(
+            torch.randn(batch, 3, fusion.width, generator=generator),
+            torch.ones(batch, 3, dtype=torch.bool).tril(diagonal=place % 3 + 1).roll(place, 0),
+        )
+        for place, name in enumerate(fusion.names)
+    }
+    absent = torch.arange(batch) == batch - 1
+    first = fusion.names[0]
+    inputs[first] = inputs[first].hide(torch.arange(batch) == 1)
+    inputs = {name: tokens.hide(absent).clean() for name, tokens in inputs.items()}
+    with torch.no_grad():
+        fused = fusion(inputs)
+        assert fused.values.shape[-1] == fusion.width, "the width is not kept"
+        assert bool(fused.values.isfinite().all()), "values are not finite"
+        assert fused.present.tolist() == (~absent).tolist(), "a row is present that has no input, or the reverse"
+        dirty = {
+            name: Tokens(tokens.values.masked_fill(~tokens.mask.unsqueeze(-1), 1e6), tokens.mask).clean()
+            for name, tokens in inputs.items()
+        }
+        assert torch.equal(fusion(dirty).values, fused.values), "what an absent slot holds changes the result"
+        for row in range(batch - 1):
+            alone = fusion({name: tokens[row : row + 1] for name, tokens in inputs.items()})
+            _same(fused[row : row + 1], alone, "the other rows of the batch change the result")
+        _same(fused, fusion({name: _pad(tokens) for name, tokens in inputs.items()}), "padding changes the result")
+        for name in fusion.names:
+            some = fusion({name: inputs[name]})
+            assert bool(some.values.isfinite().all()), f"with {name} alone, values are not finite"
+            assert torch.equal(some.present, inputs[name].present), f"with {name} alone, presence is wrong"
+    leaves = {name: tokens.values.clone().requires_grad_() for name, tokens in inputs.items()}
+    given = {name: Tokens(leaves[name], inputs[name].mask) for name in leaves}
+    torch.autograd.backward(fusion(given).clean().values.square().sum())
+    for name, leaf in leaves.items():
+        assert leaf.grad is not None and bool(leaf.grad.isfinite().all()), f"gradients of {name} are not finite"
+        assert bool((leaf.grad != 0).any()), f"no gradient reaches {name}"
+    _saved(make, fusion, lambda module: module(inputs).values)
+
+
+def _pad(tokens: Tokens) -> Tokens:
+    """Two more slots, filled with nonsense (small, for ids are looked up) and masked."""
+    extra = torch.ones_like(tokens.values[:, :1]).repeat(1, 2, *[1] * (tokens.values.dim() - 2))
+    return Tokens.cat([tokens, Tokens(extra, tokens.mask.new_zeros(len(tokens), 2))])
+
+
+def _same(first: Tokens, second: Tokens, message: str) -> None:
+    """Whether the real tokens agree, row by row, whatever the padding."""
+    for row in range(len(first)):
+        a, b = first.values[row][first.mask[row]], second.values[row][second.mask[row]]
+        assert a.shape == b.shape, f"{message}: {len(a)} and {len(b)} real tokens in row {row}"
+        difference = float((a - b).abs().max()) if len(a) else 0.0
+        assert difference <= CLOSE, f"{message}: by {difference:.1e} in row {row}"
+
+
+def _gradients(module: nn.Module, loss: Callable[[], Tensor]) -> None:
+    module.zero_grad()
+    torch.manual_seed(0)
+    torch.autograd.backward(loss())
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, f"no gradient reaches {name}"
+        assert bool(parameter.grad.isfinite().all()), f"the gradient of {name} is not finite"
+
+
+def _saved(make: Callable[[], Any], module: nn.Module, run: Callable[[Any], Tensor]) -> None:
+    other = make().eval()
+    other.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        assert torch.equal(run(other), run(module.eval())), "after saving and loading, the result differs"

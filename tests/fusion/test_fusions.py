@@ -1,0 +1,91 @@
+"""The battery over every registered fusion, and what each of them is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sensemble.fusion.base import FUSIONS, Fusion
+from sensemble.testing import check_fusion
+from sensemble.tokens import Tokens
+
+
+def make(name: str, inputs: tuple[str, ...] = ("a", "b", "c")) -> Fusion:
+    torch.manual_seed(0)
+    return FUSIONS.create(name, inputs, 8)
+
+
+@pytest.mark.parametrize("name", list(FUSIONS))
+@pytest.mark.parametrize("inputs", [("a", "b"), ("a", "b", "c")])
+def test_battery(name: str, inputs: tuple[str, ...]) -> None:
+    check_fusion(lambda: make(name, inputs))
+
+
+@pytest.mark.parametrize("name", list(FUSIONS))
+def test_one_input_alone_is_a_model_too(name: str) -> None:
+    fused = make(name, ("a",))({"a": Tokens.full(torch.randn(2, 3, 8))})
+    assert bool(fused.values.isfinite().all()) and bool(fused.present.all())
+
+
+class Blind(Fusion):
+    """Ignores masks."""
+
+    def fuse(self, inputs: dict[str, Tokens], present: torch.Tensor) -> Tokens:
+        return Tokens.full(torch.stack([tokens.values.mean(1) for tokens in inputs.values()]).sum(0).unsqueeze(1))
+
+
+def test_the_battery_finds_a_fusion_that_ignores_masks() -> None:
+    with pytest.raises(AssertionError, match="padding changes|absent slot"):
+        check_fusion(lambda: Blind(("a", "b"), 8))
+
+
+def pair() -> dict[str, Tokens]:
+    generator = torch.Generator().manual_seed(1)
+    return {name: Tokens.full(torch.randn(4, 1, 8, generator=generator)) for name in ("a", "b")}
+
+
+def test_sum_is_the_weighted_sum() -> None:
+    fusion, inputs = make("sum", ("a", "b")).eval(), pair()
+    with torch.no_grad():
+        fusion.alpha.copy_(torch.tensor([0.4, -0.2]))
+        share = torch.sigmoid(torch.tensor(0.6))
+        expected = share * inputs["a"].values + (1 - share) * inputs["b"].values
+        assert torch.allclose(fusion(inputs).values, expected, atol=1e-6)
+        assert torch.allclose(fusion({"a": inputs["a"]}).values, inputs["a"].values, atol=1e-6)
+
+
+def test_gates_are_complementary() -> None:
+    fusion, inputs = make("gate", ("a", "b")).eval(), pair()
+    vectors = torch.cat([inputs["a"].values, inputs["b"].values], 1)
+    present = torch.ones(4, 2, dtype=torch.bool)
+    with torch.no_grad():
+        shares = fusion.shares(fusion.gates(vectors.flatten(1)).view_as(vectors), present)
+    assert torch.allclose(shares.sum(1), torch.ones(4, 8), atol=1e-6) and float(shares.std()) > 0.01
+
+
+def test_late_votes_come_from_one_input_each() -> None:
+    fusion, inputs = make("late", ("a", "b")).eval(), pair()
+    other = {"a": inputs["a"], "b": Tokens.full(torch.zeros(4, 1, 8))}
+    with torch.no_grad():
+        assert torch.equal(fusion(inputs).values[:, 0], fusion(other).values[:, 0])
+        assert fusion({"b": inputs["b"]}).mask.tolist() == [[False, True]] * 4
+
+
+@pytest.mark.parametrize("name", ["concat", "gate", "bilinear", "cross", "transformer"])
+def test_joint_fusions_let_one_input_change_what_another_means(name: str) -> None:
+    fusion, inputs = make(name, ("a", "b")).eval(), pair()
+
+    def effect(b: torch.Tensor) -> torch.Tensor:
+        """What changing `a` does, given `b`."""
+        given = Tokens.full(b)
+        with torch.no_grad():
+            first = fusion({"a": inputs["a"], "b": given}).values.mean(1)
+            return first - fusion({"a": Tokens.full(-inputs["a"].values), "b": given}).values.mean(1)
+
+    assert not torch.allclose(effect(inputs["b"].values), effect(inputs["b"].values * -2), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list(FUSIONS))
+def test_every_fusion_says_its_cost_and_source(name: str) -> None:
+    text = FUSIONS[name].__doc__ or ""
+    assert len(text) > 100
