@@ -17,8 +17,11 @@ from .metrics.base import Array, Metric, estimate, resample
 from .network import Network
 from .tasks.base import Answers, Task, join
 
-MOST_SUBSETS = 255
-"""Beyond eight inputs, subsets are the single inputs, all but one, and all."""
+MOST_SUBSETS = 511
+"""Beyond nine inputs, subsets are the single inputs, all but one, and all."""
+MANY_SUBSETS = 31
+"""Beyond so many, their intervals come from fewer resamples, which is plenty for a table."""
+FEWER_RESAMPLES = 300
 
 
 @torch.no_grad()
@@ -101,6 +104,7 @@ def subset_scores(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """The task's metric for each subset of inputs, by their names joined with `+`."""
     assert samples.target is not None
+    draws = draws[:FEWER_RESAMPLES] if len(names) > MANY_SUBSETS else draws
     result = {}
     for subset, given in zip(names, all_answers, strict=True):
         metric = task.metrics(given, samples.target)[task.metric]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import json
 import os
 import struct
 import zlib
@@ -22,7 +23,7 @@ from PIL import Image as Pillow
 from sensemble.errors import ConfigError, Unreadable
 from sensemble.modalities import image as module
 from sensemble.modalities.base import MODALITIES
-from sensemble.modalities.image import Image
+from sensemble.modalities.image import MEAN, STD, Image
 
 RED, GREEN, BLUE, GREY = (230, 20, 20), (20, 200, 30), (20, 30, 220), (128, 128, 128)
 FORMATS: list[tuple[str, dict[str, Any]]] = [

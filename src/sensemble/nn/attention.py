@@ -92,6 +92,8 @@ class AttentionPool(nn.Module):
     def forward(self, tokens: Tokens) -> Tensor:
         """`(B, K, D) -> (B, D)`; zeros for a row without any real token."""
         tokens = tokens.clean()
+        if tokens.values.shape[1] == 1:
+            return tokens.values[:, 0]  # its weight is one
         values, weights = tokens.values, self.weights(tokens)
         return (weights.to(values.dtype).unsqueeze(1) @ values).squeeze(1)  # (B, 1, K) @ (B, K, D) -> (B, D)
 
