@@ -50,7 +50,7 @@ class Network(nn.Module):
         encoded = {}
         for name, tokens in inputs.items():
             tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
-            tokens = self.encoders[_key(name)](tokens.clean())
+            tokens = self.encoders[_key(name)](tokens)
             encoded[name] = tokens.with_values(self.project[_key(name)](tokens.values))
         return encoded
 

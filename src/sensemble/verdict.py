@@ -25,6 +25,8 @@ from .train import Progress, train
 
 SINGLES_SHARE = 2.0
 """With `verdict: auto`, all single models together may take this many times as long as the fit took."""
+LEAST_SECONDS = 20.0
+"""They may always take this long: it matters to nobody."""
 
 
 def singles(
@@ -49,7 +51,7 @@ def singles(
         `(name, progress)` while training, then `(name, answers)` with those for `valid` and `test`, and
         `"cut"`, whether time ran out.
     """
-    budget = float("inf") if config.verdict == "full" else max(SINGLES_SHARE * seconds, 20.0)
+    budget = float("inf") if config.verdict == "full" else max(SINGLES_SHARE * seconds, LEAST_SECONDS)
     for done, item in enumerate(inputs):
         network = make_network(config, inputs, task, only=[item.name])
         own = {name: part.only([item.name]) for name, part in parts.items()}

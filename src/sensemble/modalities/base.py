@@ -62,7 +62,10 @@ class Modality(ABC):
         return Tokens.stack(values, shape=self.shape, dtype=self.dtype)
 
     def prepare(self, tokens: Tokens, *, training: bool) -> Tokens:
-        """On the network's device, before encoding: compact storage -> float, augmentation if training."""
+        """On the network's device, before encoding: compact storage -> float, augmentation if training.
+
+        Masked slots come in as zeros and must leave as zeros.
+        """
         return tokens
 
     def describe(self, raw: Any) -> list[str]:

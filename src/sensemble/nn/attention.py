@@ -99,8 +99,8 @@ class AttentionPool(nn.Module):
 
     def weights(self, tokens: Tokens) -> Tensor:
         """How much each token counts: `(B, K, D) -> (B, K)`, zero where masked, else summing to one in a row."""
-        scores = (tokens.values @ self.query.to(tokens.values.dtype) * self.scale).float()  # (B, K)
-        lowest = torch.finfo(scores.dtype).min  # not -inf: a row of those would give NaN, in gradients too
+        scores: Tensor = (tokens.values @ self.query.to(tokens.values.dtype) * self.scale).float()  # (B, K)
+        lowest = float(torch.finfo(scores.dtype).min)  # not -inf: a row of those would give NaN, in gradients too
         return scores.masked_fill(~tokens.mask, lowest).softmax(-1).masked_fill(~tokens.mask, 0)
 
 
