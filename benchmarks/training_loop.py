@@ -32,7 +32,10 @@ from sensemble.tasks.base import Task
 from sensemble.tokens import Tokens
 from sensemble.train import make_optimizer, schedule, train
 
-WORDS = "the a dress fits well but colour faded after one wash love it not true to size soft warm tight loose".split()
+WORDS = [
+    *("the", "a", "dress", "fits", "well", "but", "colour", "faded", "after", "one", "wash", "love", "it", "not"),
+    *("true", "to", "size", "soft", "warm", "tight", "loose"),
+]
 
 
 def make_table(rows: int) -> Table:

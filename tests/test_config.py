@@ -56,6 +56,12 @@ def test_settings_reach_any_depth_and_turn_names_into_mappings() -> None:
         ({"inputs": ["text"]}, "needs a mapping"),
         ({"inputs": {"a": 3}}, "inputs.a: needs a name"),
         ({"verdict": "ful"}, "did you mean 'full'"),
+        ({"train": {"batch": 0}}, "train.batch: must be at least 1"),
+        ({"train": {"hide": 1.0}}, "train.hide: is a share"),
+        ({"train": {"lr": -1}}, "train.lr: cannot be negative"),
+        ({"data": {"max_unreadable": 5}}, "data.max_unreadable: is a share"),
+        ({"inputs": {"fused": "text"}}, "cannot be an input's name"),
+        ({"inputs": {"a+b": "text"}}, "cannot be an input's name"),
     ],
 )
 def test_wrong_configs_name_the_key(mapping: dict[str, object], message: str) -> None:

@@ -27,7 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given and not given[0].startswith("-") and given[0] not in names:
         print(f"sensemble: {unknown('command', given[0], names)}", file=sys.stderr)
         return 2
-    options = parser.parse_args(given)
+    options, rest = parser.parse_known_args(given)
+    strange = next((each for each in rest if each.startswith("-")), None)
+    if strange is not None:
+        names[given[0]].error(unknown("option", strange.partition("=")[0], names[given[0]].long_options()))
+    if hasattr(options, "settings"):  # argparse takes no settings that stand after a flag
+        options.settings += rest
+    elif rest:
+        names[given[0]].error(f"unexpected argument {rest[0]!r}")
     # Threads that wait should sleep: spinning ones make a busy machine several times slower. Before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
@@ -41,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"sensemble: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     return result
 
 
@@ -62,7 +72,7 @@ def samples(options: argparse.Namespace) -> int:
     if options.action == "list":
         rows = sets.listing()
         if options.json:
-            print(json.dumps(rows, ensure_ascii=False, indent=2))
+            _print_json(rows)
         else:
             for row in rows:
                 print("  ".join(f"{key}: {value}" for key, value in row.items()))
@@ -75,7 +85,10 @@ def samples(options: argparse.Namespace) -> int:
         from_file=Path(options.from_file) if options.from_file else None,
         say=_note,
     )
-    print(json.dumps({"name": options.name, "folder": str(folder)}) if options.json else folder)
+    if options.json:
+        _print_json({"name": options.name, "folder": str(folder)})
+    else:
+        print(folder)
     return 0
 
 
@@ -95,7 +108,7 @@ def audit(options: argparse.Namespace) -> int:
     if options.output:
         write_json(Path(options.output), found)
     if options.json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        _print_json(found)
     else:
         for line in summary(found):
             print(line)
@@ -118,11 +131,12 @@ def fit(options: argparse.Namespace) -> int:
         options.source = str(folder / "config.yaml")
     config = _config(options)
     if folder is None:
-        folder = _new_folder(Path("runs"), Path(options.source).stem)
+        source = options.source if Path(options.source).exists() else config.data.train or options.source
+        folder = _new_folder(Path("runs"), Path(source).absolute().stem)
     learner = Learner.from_config(config)
     _show_events(learner.steps(run=folder, resume=options.resume), quiet=options.json)
     if options.json:
-        print(json.dumps({"run": str(folder), "metrics": learner.metrics_, "verdict": learner.verdict_}, indent=2))
+        _print_json({"run": str(folder), "metrics": learner.metrics_, "verdict": learner.verdict_})
     else:
         print(f"Run: {folder}")
     return 0
@@ -137,7 +151,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.output:
         write_json(Path(options.output), metrics)
     if options.json:
-        print(json.dumps(metrics, ensure_ascii=False, indent=2))
+        _print_json(metrics)
         return 0
     for line in score_lines(metrics):
         print(line)
@@ -162,8 +176,8 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
-def make_parser() -> tuple[argparse.ArgumentParser, list[str]]:
-    """The parser, and the names of the commands."""
+def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
+    """The parser, and those of the commands by name."""
     parser = _Parser(
         prog="sensemble",
         description="Many senses, one model: multimodal learning on tables, with evidence that fusion helped.",
@@ -216,7 +230,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, list[str]]:
     made.add_argument("run_folder", metavar="RUN")
     made.add_argument("data", metavar="DATA")
     made.add_argument("-o", "--output", metavar="FILE", help=".csv, .jsonl or .parquet; else JSON lines are printed")
-    return parser, list(commands.choices)
+    return parser, dict(commands.choices)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -225,6 +239,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
+
+    def long_options(self) -> list[str]:
+        """The options it knows, such as `--target`."""
+        return [name for action in self._actions for name in action.option_strings if name.startswith("--")]
 
 
 class _Version(argparse.Action):
@@ -285,6 +303,12 @@ def _show_events(events: Iterable[Event], *, quiet: bool = False) -> None:
     from .progress import show
 
     show(events, quiet=quiet)
+
+
+def _print_json(value: Any) -> None:
+    """JSON for a program: NaN, which JSON does not know, is null."""
+    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    print(json.dumps(plain, ensure_ascii=False, indent=2))
 
 
 def _note(text: str) -> None:

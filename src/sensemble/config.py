@@ -51,6 +51,11 @@ class DataConfig:
     memory: float = 4.0
     """GiB of decoded data kept in memory; what exceeds it is decoded again for each batch."""
 
+    def __post_init__(self) -> None:
+        for key in ("valid_share", "test_share", "max_unreadable"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ConfigError(f"data.{key}: is a share, from 0 to 1, not {getattr(self, key):g}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -74,6 +79,17 @@ class TrainConfig:
     device: str = "auto"
     checkpoint: float = 30.0
     """Seconds between checkpoints within an epoch; each epoch's end makes one anyway."""
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch", "accumulate"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"train.{key}: must be at least 1, not {getattr(self, key)}")
+        for key in ("hide", "warmup"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ConfigError(f"train.{key}: is a share, from 0 to below 1, not {getattr(self, key):g}")
+        for key in ("lr", "weight_decay", "patience", "checkpoint"):
+            if getattr(self, key) < 0:
+                raise ConfigError(f"train.{key}: cannot be negative, as {getattr(self, key):g} is")
 
 
 @dataclass(frozen=True, kw_only=True)

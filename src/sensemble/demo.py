@@ -53,6 +53,8 @@ def fit_recipe(name: str, data: Path, run: Path, show: Callable[[Iterable[Event]
     tables = SAMPLES[name].tables if name in SAMPLES else GENERATED
     settings = [f"data.{part}={data / file}" for part, file in tables.items()]
     config = configs.read(recipe(name), settings)
+    if run.exists() and not (run / "audit.json").exists() and any(run.iterdir()):
+        raise DataError(f"{run} is there but holds no run; choose another folder (--run)")
     shutil.rmtree(run, ignore_errors=True)
     show(Learner.from_config(config).steps(run=run))
     return run.absolute() / "report.html"

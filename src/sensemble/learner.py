@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +108,14 @@ class Learner:
         if train is None:
             raise UserError("no training data: name a table, or set data.train in the config")
         folder = Path(run) if run is not None else None
+        if folder and folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file: name a folder for the run (--run)")
         if folder and not resume and ((folder / "best").exists() or (folder / "last").exists()):
             raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
-        job = self._job = Job(self.config, folder, resume)
+        # The run's config names the tables wherever it is read, so that --resume finds them.
+        paths = {"train": _path(train), "valid": _path(valid), "test": _path(test)}
+        config = self.config.replace(data=replace(data, **paths))
+        job = self._job = Job(config, folder, resume)
         try:
             yield from job.run(train, valid, test)
         finally:
@@ -235,3 +242,10 @@ class Learner:
     def _answers(self, samples: Samples, batch: int) -> Answers:
         task, network = self._model()
         return evaluate.answers(network, task, samples, batch=batch)
+
+
+def _path(source: Any) -> str | None:
+    """Where a table can be found from anywhere; `None` where it is no file."""
+    if isinstance(source, str | os.PathLike) and "://" not in str(source):
+        return str(Path(source).expanduser().absolute())
+    return None

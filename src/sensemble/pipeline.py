@@ -118,11 +118,17 @@ class Job:
 
     def read_evidence(self, folder: Path) -> None:
         """Undoes `write_evidence`; what is not there stays empty."""
-        for name in EVIDENCE:
-            if (folder / f"{name}.json").exists():
-                setattr(self, name, read_json(folder / f"{name}.json"))
-        if (folder / "history.jsonl").exists():
-            self.history = [json.loads(line) for line in whole_lines(folder / "history.jsonl")]
+        path = folder
+        try:
+            for name in EVIDENCE:
+                path = folder / f"{name}.json"
+                if path.exists():
+                    setattr(self, name, read_json(path))
+            path = folder / "history.jsonl"
+            if path.exists():
+                self.history = [json.loads(line) for line in whole_lines(path)]
+        except ValueError as error:
+            raise DataError(f"{path} is damaged ({error}); remove it to load the model without it") from error
 
     def _prepare(self, train_source: Any, valid_source: Any, test_source: Any) -> Iterator[Event]:
         load_plugins(self.config.plugins)
@@ -130,7 +136,7 @@ class Job:
         tables = {name: read(source) for name, source in sources.items() if source is not None}
         self.config, reasons = complete(self.config, tables["train"])
         self.task = build.make_task(self.config)
-        tables = split_tables(tables, self.config, self.task)
+        whole, tables = tables, split_tables(tables, self.config, self.task)
         sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
         yield Event("read", f"Read {sum(map(len, tables.values())):,} rows: {sizes}.")
 
@@ -155,8 +161,10 @@ class Job:
             write(self.folder / "config.yaml", configs.dump(self.config))
         for line in summary(self.audit):
             yield Event("audit", line)
-        for name, table in tables.items():
-            check_unreadable(table, problems[name], self.config.data.max_unreadable)
+        for name, table in whole.items():  # the share is of the file: a small split may have more by chance
+            split_off = [other for other in tables if other not in whole] if name == "train" else []
+            found = [problem for part in (name, *split_off) for problem in problems[part]]
+            check_unreadable(table, found, self.config.data.max_unreadable)
         for name, table in tables.items():
             self.parts[name], dropped = make_samples(table, stores[name], self.inputs, self.task, self.config)
             self.dropped += sum(dropped.values())
@@ -343,11 +351,16 @@ def make_samples(
     target = task.collate(table) if task else None
     data = config.data
     weight = groups = None
-    if data.weight:
-        values = pd.to_numeric(pd.Series(table.column(data.weight)), errors="coerce").fillna(0.0)
-        if (values < 0).any():
-            raise DataError(f"{table.name}, column {data.weight!r}: a row weight is negative")
-        weight = torch.tensor(values.to_numpy(), dtype=torch.float32)
+    if data.weight and data.weight in table.columns:  # only training needs it
+        given = table.column(data.weight)
+        values = pd.to_numeric(pd.Series(given, dtype=object), errors="coerce").to_numpy(dtype=float)
+        wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+        if len(wrong):
+            row, value = table.row(int(wrong[0])), given[wrong[0]]
+            raise DataError(
+                f"{table.name}, row {row}, column {data.weight!r}: {value!r} is no row weight; give a number from 0"
+            )
+        weight = torch.tensor(values, dtype=torch.float32)
     if data.group and data.group in table.columns:
         codes, _ = pd.factorize(pd.Series(table.column(data.group)).astype("string"))
         groups = np.where(codes < 0, codes.max(initial=0) + 1 + np.arange(len(codes)), codes)

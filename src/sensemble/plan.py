@@ -21,7 +21,7 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str]]:
         The config, and for each input why it has its modality.
 
     Raises:
-        ConfigError: no target, or a target that is no column.
+        ConfigError: no target, or a target, group, split, weight or id that is no column.
     """
     targets = target_columns(config)
     if not targets:
@@ -29,6 +29,10 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str]]:
     for name in targets:
         if name not in table.columns:
             raise ConfigError(f"task.target: {unknown('column', name, table.columns)}")
+    roles = {"group": config.data.group, "split": config.data.split, "weight": config.data.weight, "id": config.data.id}
+    for key, column in roles.items():
+        if column is not None and column not in table.columns:
+            raise ConfigError(f"data.{key}: {unknown('column', column, table.columns)}")
     guesses = infer(table)
     if "name" not in config.task:
         name = "regress" if guesses[targets[0]].kind == "number" else "classify"
@@ -71,5 +75,5 @@ def _reason(spec: Mapping[str, object], guess: Guess | None) -> str:
     if guess is None:
         return "named in the config"
     if guess.kind == spec.get("name"):
-        return f"named in the config; the values agree: {guess.reason}"
+        return "named in the config"
     return f"named in the config; from the values alone it would be {guess.kind} ({guess.reason})"

@@ -22,7 +22,8 @@ def show(events: Iterable[Event], *, quiet: bool = False) -> None:
                 print(event.text, file=sys.stderr if quiet else sys.stdout, flush=True)
         return
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
         console=console, transient=True,
     )  # fmt: skip
     with bar:
@@ -32,7 +33,8 @@ def show(events: Iterable[Event], *, quiet: bool = False) -> None:
                 console.print(event.text, markup=False)
             label = BUSY.get(event.stage, event.stage) + (f": {event.about}" if event.about else "")
             if label != doing:
-                bar.reset(task, description=label, total=event.total or None, rate="")
+                bar.remove_task(task)  # a reset bar would keep the total of what was done before
+                task = bar.add_task(label, total=event.total or None, rate="")
                 doing = label
             rate = f"{event.progress.rows_per_second:,.0f} rows/s" if event.progress else ""
             bar.update(task, completed=event.done, total=event.total or None, rate=rate)

@@ -93,7 +93,7 @@ class Store:
             with ThreadPoolExecutor() as pool:  # decoders release the interpreter's lock
                 loaded = list(pool.map(lambda raw: None if raw is None else self.modality.load(raw), wanted))
             return self.modality.collate(loaded)
-        if not len(self.lengths):
+        if not len(self.flat):  # no value at all, or none that can be read
             return self.modality.collate([None] * len(rows))
         safe = index.clamp(min=0)
         lengths = self.lengths[safe] * real
@@ -293,7 +293,8 @@ def check_unreadable(table: Table, problems: Sequence[Problem], share: float) ->
         DataError: names the column, the count, the first files and the remedy.
     """
     for column in sorted({problem.column for problem in problems}):
-        bad = [problem for problem in problems if problem.column == column]
+        rows = {problem.row: problem for problem in problems if problem.column == column}
+        bad = [rows[row] for row in sorted(rows)]  # once each, though several inputs may read the column
         present = sum(value is not None for value in table.column(column))
         if len(bad) > share * present:
             first = "; ".join(f"row {problem.row}: {problem.value}: {problem.reason}" for problem in bad[:3])

@@ -1,0 +1,103 @@
+"""Every recipe trains through the command line, on tiny tables laid out like the real ones."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from sensemble.cli import main
+from sensemble.data.generate import shapes
+from sensemble.data.samples import SAMPLES
+from sensemble.demo import GENERATED, SETS, recipe
+from sensemble.files import read_json
+
+RECIPES = sorted(path.stem for path in (Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+
+
+def make_reviews(folder: Path) -> Path:
+    """120 reviews with the columns of the real table; cells missing in most of them, and one row that stands twice."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    good = random.random(120) < 0.7
+    frame = pd.DataFrame({
+        "Clothing ID": random.integers(800, 812, 120),
+        "Age": random.integers(18, 80, 120),
+        "Title": [f"{'lovely' if each else 'poor'} dress {i}" for i, each in enumerate(good)],
+        "Review Text": [f"It fits {'well' if each else 'badly'}, I wore it on day {i}." for i, each in enumerate(good)],
+        "Rating": np.where(good, random.integers(3, 6, 120), random.integers(1, 4, 120)),
+        "Recommended IND": good.astype(int),
+        "Positive Feedback Count": random.poisson(2, 120),
+        "Division Name": random.choice(["General", "General Petite", "Initmates"], 120),
+        "Department Name": random.choice(["Tops", "Dresses", "Bottoms"], 120),
+        "Class Name": random.choice(["Knits", "Dresses", "Pants", "Blouses"], 120),
+    })  # fmt: skip
+    frame.loc[::6, "Title"] = None
+    frame.loc[::17, "Review Text"] = None
+    frame.loc[::40, ["Division Name", "Department Name", "Class Name"]] = None
+    frame.iloc[119] = frame.iloc[1]
+    frame.to_parquet(folder / "reviews.parquet")
+    return folder
+
+
+def make_easy_vqa(folder: Path) -> Path:
+    """24 pictures of 64 x 64 pixels and four questions about each, in the files of the real sample."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 16), ("test", 8)):
+        (folder / "images" / split).mkdir(parents=True)
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["image", "question", "answer"])
+            for number in range(count):
+                colour = ("red", "blue")[number % 2]
+                path = f"images/{split}/{number}.png"
+                pixels = random.integers(0, 60, (64, 64, 3), dtype=np.uint8)
+                pixels[16:48, 16:48, 0 if colour == "red" else 2] = 220
+                Image.fromarray(pixels).save(folder / path)
+                writer.writerow([path, "what color is the shape?", colour])
+                writer.writerow([path, f"is there a {colour} shape in the image?", "yes"])
+                writer.writerow([path, "does the image contain a green shape?", "no"])
+                writer.writerow([path, "is there a green shape?", "no"])
+    return folder
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "reviews": make_reviews,
+    "easy_vqa": make_easy_vqa,
+    "shapes": lambda folder: shapes(folder, rows=150),
+}
+
+
+def test_the_demo_knows_every_recipe_and_its_data() -> None:
+    assert sorted(SETS) == RECIPES == sorted(MAKERS)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_trains(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # `main` would set it for the tests that follow
+    data = MAKERS[name](tmp_path / "data")
+    tables = SAMPLES[name].tables if name in SAMPLES else GENERATED
+    settings = [f"data.{part}={data / file}" for part, file in tables.items()]
+    run = tmp_path / "run"
+    code = main(["fit", str(recipe(name)), *settings, "train.epochs=1", "--run", str(run)])
+    captured = capsys.readouterr()
+    assert code == 0, captured.err
+    assert "Verdict: " in captured.out
+    verdict, metrics, audit = (read_json(run / f"{part}.json") for part in ("verdict", "metrics", "audit"))
+    inputs = list(audit["inputs"])
+    assert sorted(verdict["singles"]) == sorted(inputs)
+    assert verdict["best_single"] in inputs and verdict["stacking"] is not None
+    assert verdict["fused"] == metrics["test"][verdict["metric"]]["value"]
+    assert len(metrics["subsets"]) == 2 ** len(inputs) - 1
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert verdict["sentence"].split(":")[0] in page
+    if name == "reviews":
+        assert audit["inputs"]["title"]["missing"] > 0
+        assert "duplicate" in {warning["kind"] for warning in audit["warnings"]}
