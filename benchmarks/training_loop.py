@@ -27,7 +27,7 @@ from sensemble import config as configs
 from sensemble.data.load import Samples, load
 from sensemble.data.table import Table
 from sensemble.network import Network
-from sensemble.pipeline import make_samples
+from sensemble.prepare import make_samples
 from sensemble.tasks.base import Task
 from sensemble.tokens import Tokens
 from sensemble.train import make_optimizer, schedule, train

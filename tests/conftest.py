@@ -16,7 +16,7 @@ from sensemble import config as configs
 from sensemble.data.load import Input, load
 from sensemble.data.table import Table
 from sensemble.network import Network
-from sensemble.pipeline import make_samples
+from sensemble.prepare import make_samples
 from sensemble.tasks.base import Task
 
 torch.set_num_threads(1)

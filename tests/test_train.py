@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_hide_never_hides_all_and_hides_at_its_rate() -> None:
 def test_schedule_rises_then_falls() -> None:
     factors = [schedule(step, 100, 0.1) for step in range(100)]
     assert factors[9] == 1.0 == max(factors) and factors[0] == pytest.approx(0.1)
-    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False)) and factors[-1] < 0.01
+    assert all(a > b for a, b in pairwise(factors[10:])) and factors[-1] < 0.01
 
 
 def test_stopping_early_leaves_a_loadable_run(built: Callable[..., Any], tmp_path: Path) -> None:

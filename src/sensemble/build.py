@@ -125,7 +125,7 @@ def restore(folder: Path) -> tuple[Config, list[Input], Task, Network]:
         for item in inputs:
             item.modality.restore(saved["inputs"][item.name])
         task = make_task(config).restore(saved["task"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{folder} holds no readable model: {error}") from error
     network = make_network(config, inputs, task)
     load_weights(network, folder)

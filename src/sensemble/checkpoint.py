@@ -53,8 +53,11 @@ class Place:
         if not recover(folder) or not (folder / PROGRESS).exists():
             return None
         load_weights(network, folder)
-        load_optimizer(optimizer, load_file(folder / OPTIMIZER))
-        progress: dict[str, Any] = read_json(folder / PROGRESS)
+        try:
+            load_optimizer(optimizer, load_file(folder / OPTIMIZER))
+            progress: dict[str, Any] = read_json(folder / PROGRESS)
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            raise DataError(f"cannot resume from {folder}: {error}; remove the folder to train anew") from error
         return progress
 
     def _write(self, folder: Path, network: nn.Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.settings += rest
     elif rest:
         names[given[0]].error(f"unexpected argument {rest[0]!r}")
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows no Chinese gets escapes, not a traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Threads that wait should sleep: spinning ones make a busy machine several times slower. Before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
@@ -75,7 +79,10 @@ def samples(options: argparse.Namespace) -> int:
             _print_json(rows)
         else:
             for row in rows:
-                print("  ".join(f"{key}: {value}" for key, value in row.items()))
+                print(f"{row['name']}: {row['title']}")
+                print(f"  {row['rows']:,} rows, {row['megabytes']} MB from {row['carrier']}. {row['purpose']}")
+                print(f"  licence: {row['licence']}")
+                print(f"  here: {row['folder']}" if row["present"] else f"  sensemble samples get {row['name']}")
         return 0
     if not options.name:
         raise ConfigError(f"samples get: name a set. Known: {', '.join(sets.SAMPLES)}")
@@ -98,7 +105,7 @@ def audit(options: argparse.Namespace) -> int:
     from .data.load import check_unreadable
     from .data.read import read
     from .files import write_json
-    from .pipeline import audit_table
+    from .prepare import audit_table, left_out_lines
 
     config = _config(options)
     if config.data.train is None:
@@ -114,8 +121,8 @@ def audit(options: argparse.Namespace) -> int:
             print(line)
         for problem in problems:
             print(f"  unreadable: {problem}")
-        for name, column in found["left_out"].items():
-            print(f"  no input: {name} ({column['type']}: {column['reason']})")
+        for line in left_out_lines(found):
+            print(line)
     check_unreadable(table, problems, config.data.max_unreadable)
     return 0
 
@@ -125,6 +132,7 @@ def fit(options: argparse.Namespace) -> int:
     from .learner import Learner
 
     folder = Path(options.run_dir) if options.run_dir else None
+    _sort_settings(options)
     if options.source is None:
         if folder is None or not options.resume:
             raise ConfigError("fit: name a config or a table (or --run DIR --resume to go on with a run)")
@@ -164,8 +172,10 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Answers for new rows."""
-    from .data.write import write_predictions
+    from .data.write import check_suffix, write_predictions
 
+    if options.output:
+        check_suffix(Path(options.output))  # before the work, not after it
     records = _load(options.run_folder).predict(options.data)
     if options.output:
         write_predictions(Path(options.output), records)
@@ -270,9 +280,8 @@ def _config(options: argparse.Namespace) -> Config:
     """The config that the source, the settings and the flags ask for together."""
     from . import config as configs
 
-    source, settings = options.source, list(options.settings)
-    if source and "=" in source and not Path(source).exists():
-        source, settings = None, [source, *settings]
+    _sort_settings(options)
+    source, settings = options.source, options.settings
     mapping: dict[str, Any] = {}
     if source and Path(source).suffix in CONFIGS:
         mapping = configs.read_mapping(Path(source))
@@ -285,6 +294,12 @@ def _config(options: argparse.Namespace) -> Config:
     if options.group:
         mapping["data"] = {**(mapping.get("data") or {}), "group": options.group}
     return configs.from_dict(mapping)
+
+
+def _sort_settings(options: argparse.Namespace) -> None:
+    """A first argument such as `train.epochs=5` is a setting, not a source."""
+    if options.source and "=" in options.source and not Path(options.source).exists():
+        options.source, options.settings = None, [options.source, *options.settings]
 
 
 def _load(folder: str) -> Learner:
@@ -306,9 +321,10 @@ def _show_events(events: Iterable[Event], *, quiet: bool = False) -> None:
 
 
 def _print_json(value: Any) -> None:
-    """JSON for a program: NaN, which JSON does not know, is null."""
-    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
-    print(json.dumps(plain, ensure_ascii=False, indent=2))
+    """JSON for a program."""
+    from .files import to_json
+
+    print(to_json(value, indent=2))
 
 
 def _note(text: str) -> None:

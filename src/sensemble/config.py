@@ -22,6 +22,7 @@ Spec = dict[str, Any]
 """A component: `{"name": ..., option: value, ...}`."""
 
 
+DEFAULT_FUSION = "gate"
 RESERVED = ("fused", "stacking", "trivial")
 """Names that stand beside the inputs' in verdicts."""
 
@@ -99,7 +100,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     inputs: dict[str, Any] = field(default_factory=dict)
     task: Any = field(default_factory=dict)
-    fusion: Any = "gate"
+    fusion: Any = DEFAULT_FUSION
     width: int = 64
     train: TrainConfig = field(default_factory=TrainConfig)
     verdict: Literal["auto", "full", "off"] = "auto"
@@ -114,7 +115,8 @@ class Config:
         inputs = {str(name): _plain(spec, f"inputs.{name}") for name, spec in self.inputs.items()}
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "task", _plain(self.task, "task"))
-        object.__setattr__(self, "fusion", _plain(self.fusion, "fusion"))
+        fusion = _plain(self.fusion, "fusion")
+        object.__setattr__(self, "fusion", {"name": DEFAULT_FUSION, **fusion})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, all defaults written out."""

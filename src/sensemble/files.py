@@ -23,8 +23,13 @@ def write(path: Path, content: str | bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes plain values as JSON (UTF-8, two spaces); NaN becomes null."""
-    write(path, json.dumps(_finite(value), ensure_ascii=False, indent=2) + "\n")
+    """Writes plain values as JSON in UTF-8."""
+    write(path, to_json(value, indent=2) + "\n")
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Plain values as JSON; NaN and infinity, which JSON does not know, become null."""
+    return json.dumps(_finite(value), ensure_ascii=False, indent=indent)
 
 
 def read_json(path: Path) -> Any:

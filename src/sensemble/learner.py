@@ -18,7 +18,8 @@ from .data.read import read
 from .data.table import Table
 from .errors import DataError, UserError
 from .network import Network
-from .pipeline import Event, Job, make_samples, metrics_file, model_files
+from .pipeline import Event, Job, metrics_file, model_files
+from .prepare import make_samples
 from .tasks.base import Answers, Task
 
 
@@ -113,8 +114,8 @@ class Learner:
         if folder and not resume and ((folder / "best").exists() or (folder / "last").exists()):
             raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
         # The run's config names the tables wherever it is read, so that --resume finds them.
-        paths = {"train": _path(train), "valid": _path(valid), "test": _path(test)}
-        config = self.config.replace(data=replace(data, **paths))
+        places = replace(data, train=_path(train), valid=_path(valid), test=_path(test))
+        config = self.config.replace(data=places)
         job = self._job = Job(config, folder, resume)
         try:
             yield from job.run(train, valid, test)

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
 
 from . import build, evaluate
 from . import config as configs
@@ -22,16 +20,16 @@ from . import verdict as verdicts
 from .checkpoint import Place
 from .config import Config
 from .data.audit import audit, summary
-from .data.infer import infer
-from .data.load import Input, Loaded, Problem, Samples, check_unreadable, load, loading
+from .data.load import Input, Loaded, Samples, check_unreadable, loading
 from .data.read import read
-from .data.split import split
 from .data.table import Table
 from .errors import DataError
-from .files import read_json, write, write_json
+from .files import read_json, to_json, write, write_json
+from .history import History, whole_lines
 from .metrics.base import Array
 from .network import Network
-from .plan import choose_inputs, complete, target_columns
+from .plan import complete
+from .prepare import left_out_lines, make_samples, split_tables
 from .registry import load_plugins
 from .report import write_report
 from .tasks.base import Answers, Task
@@ -113,7 +111,7 @@ class Job:
             if getattr(self, name):
                 write_json(folder / f"{name}.json", getattr(self, name))
         if self.history:
-            write(folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
+            write(folder / "history.jsonl", "".join(to_json(line) + "\n" for line in self.history))
         write_report(folder)
 
     def read_evidence(self, folder: Path) -> None:
@@ -134,7 +132,7 @@ class Job:
         load_plugins(self.config.plugins)
         sources = {"train": train_source, "valid": valid_source, "test": test_source}
         tables = {name: read(source) for name, source in sources.items() if source is not None}
-        self.config, reasons = complete(self.config, tables["train"])
+        self.config, reasons, left = complete(self.config, tables["train"])
         self.task = build.make_task(self.config)
         whole, tables = tables, split_tables(tables, self.config, self.task)
         sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
@@ -156,10 +154,11 @@ class Job:
             problems=[problem for found in problems.values() for problem in found],
             seed=self.config.seed,
         )
+        self.audit["left_out"] = left
         if self.folder:
             write_json(self.folder / "audit.json", self.audit)
             write(self.folder / "config.yaml", configs.dump(self.config))
-        for line in summary(self.audit):
+        for line in [*summary(self.audit), *left_out_lines(self.audit)]:
             yield Event("audit", line)
         for name, table in whole.items():  # the share is of the file: a small split may have more by chance
             split_off = [other for other in tables if other not in whole] if name == "train" else []
@@ -268,116 +267,6 @@ class Job:
         self.seconds[stage] = round(time.monotonic() - started, 2)
 
 
-def audit_table(config: Config, table: Table) -> tuple[dict[str, Any], list[Problem]]:
-    """The audit of one table that nobody trains on yet; the config's inputs, if any, else the inferred ones.
-
-    Returns:
-        What `audit.json` holds, and every value that cannot be read.
-    """
-    guesses = infer(table)
-    chosen, reasons = choose_inputs(config, table, guesses)
-    inputs = build.make_inputs(config.replace(inputs=chosen), table.columns)
-    build.fit_inputs(inputs, table, seed=config.seed)
-    _, problems = load(table, inputs, memory=0.0)
-    parts = {"all": table}
-    if config.data.split:
-        places = split(table, valid=0, test=0, column=config.data.split)
-        parts = {name: table.take(rows) for name, rows in places.items() if len(rows)}
-    found = audit(
-        parts,
-        inputs={item.name: (item.kind, item.column) for item in inputs},
-        target=target_columns(config),
-        group=config.data.group,
-        reasons=reasons,
-        problems=problems,
-        seed=config.seed,
-    )
-    left_out = {name: {"type": guess.kind, "reason": guess.reason} for name, guess in guesses.items()
-                if name not in {item.column for item in inputs}}  # fmt: skip
-    return {**found, "left_out": left_out}, problems
-
-
-class History:
-    """`history.jsonl`: about ten lines an epoch, written as they come; a resumed run goes on from its own step."""
-
-    def __init__(self, path: Path | None, *, keep: bool) -> None:
-        self.path = path
-        self.lines: list[dict[str, Any]] = []
-        self._fresh = True
-        if path and keep and path.exists():
-            self.lines = [json.loads(line) for line in whole_lines(path)]
-
-    def add(self, progress: Progress) -> None:
-        if self._fresh:  # what a killed run wrote after its last checkpoint happens again
-            self.lines = [line for line in self.lines if line["step"] < progress.step]
-            if self.path:
-                write(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
-            self._fresh = False
-        if progress.valid is None and progress.step % max(1, progress.steps // 100) != 0 and not progress.best:
-            return
-        self.lines.append(progress.record())
-        if self.path:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(self.lines[-1]) + "\n")
-
-
-def whole_lines(path: Path) -> list[str]:
-    """The complete lines of a file that may end in a torn one."""
-    text = path.read_text(encoding="utf-8")
-    return [line for line in text[: text.rfind("\n") + 1].splitlines() if line]
-
-
-def split_tables(tables: dict[str, Table], config: Config, task: Task) -> dict[str, Table]:
-    """The tables of `train`, `valid` and `test`; those not given are split from `train`."""
-    data = config.data
-    wanted = {"valid": data.valid_share, "test": data.test_share}
-    if data.split is None and all(name in tables or share <= 0 for name, share in wanted.items()):
-        return tables
-    whole = tables["train"]
-    shares = {name: 0.0 if name in tables else share for name, share in wanted.items()}
-    places = split(
-        whole, valid=shares["valid"], test=shares["test"], target=task.columns, group=data.group,
-        column=data.split, seed=config.seed,
-    )  # fmt: skip
-    return {**{name: whole.take(rows) for name, rows in places.items() if len(rows)}, **{
-        name: table for name, table in tables.items() if name != "train"
-    }}  # fmt: skip
-
-
-def make_samples(
-    table: Table, stores: Mapping[str, Any], inputs: list[Input], task: Task | None, config: Config
-) -> tuple[Samples, dict[str, int]]:
-    """Rows with labels, weights and groups; those that cannot be used left out, and counted by reason."""
-    target = task.collate(table) if task else None
-    data = config.data
-    weight = groups = None
-    if data.weight and data.weight in table.columns:  # only training needs it
-        given = table.column(data.weight)
-        values = pd.to_numeric(pd.Series(given, dtype=object), errors="coerce").to_numpy(dtype=float)
-        wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
-        if len(wrong):
-            row, value = table.row(int(wrong[0])), given[wrong[0]]
-            raise DataError(
-                f"{table.name}, row {row}, column {data.weight!r}: {value!r} is no row weight; give a number from 0"
-            )
-        weight = torch.tensor(values, dtype=torch.float32)
-    if data.group and data.group in table.columns:
-        codes, _ = pd.factorize(pd.Series(table.column(data.group)).astype("string"))
-        groups = np.where(codes < 0, codes.max(initial=0) + 1 + np.arange(len(codes)), codes)
-    samples = Samples(table, stores, target, weight, groups)
-    keep, dropped = np.ones(len(table), dtype=bool), {}
-    if target is not None and not bool(target.present.all()):
-        keep &= target.present.numpy()
-        dropped["no label"] = int((~target.present).sum())
-    for item in inputs:
-        if item.missing == "drop":
-            lacking = ~stores[item.name].present.numpy() & keep
-            keep &= ~lacking
-            if lacking.any():
-                dropped[f"no {item.name}, which is marked `missing: drop`"] = int(lacking.sum())
-    return (samples if keep.all() else samples.take(np.flatnonzero(keep))), dropped
-
-
 def metrics_file(
     task: Task,
     found: list[Answers],
@@ -443,7 +332,7 @@ def mistakes(task: Task, answers: Answers, samples: Samples, inputs: list[Input]
 
 def model_files(config: Config, inputs: list[Input], task: Task) -> dict[str, str]:
     """The text files that stand beside a model's weights and rebuild it."""
-    state = json.dumps(build.state(inputs, task), ensure_ascii=False)
+    state = to_json(build.state(inputs, task))
     return {"config.yaml": configs.dump(config), "state.json": state}
 
 

@@ -14,11 +14,11 @@ LEFT_OUT = ("id", "constant")
 """Kinds of column that are no inputs unless the config says so."""
 
 
-def complete(config: Config, table: Table) -> tuple[Config, dict[str, str]]:
+def complete(config: Config, table: Table) -> tuple[Config, dict[str, str], dict[str, dict[str, str]]]:
     """The config with its inputs and task filled in from the table.
 
     Returns:
-        The config, and for each input why it has its modality.
+        The config, for each input why it has its modality, and the columns left out, with what they seem to hold.
 
     Raises:
         ConfigError: no target, or a target, group, split, weight or id that is no column.
@@ -38,7 +38,8 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str]]:
         name = "regress" if guesses[targets[0]].kind == "number" else "classify"
         config = config.replace(task={"name": name, **config.task})
     inputs, reasons = choose_inputs(config, table, guesses)
-    return config.replace(inputs=inputs), reasons
+    config = config.replace(inputs=inputs)
+    return config, reasons, left_out(config, guesses)
 
 
 def choose_inputs(config: Config, table: Table, guesses: Mapping[str, Guess]) -> tuple[dict[str, Spec], dict[str, str]]:
@@ -47,12 +48,10 @@ def choose_inputs(config: Config, table: Table, guesses: Mapping[str, Guess]) ->
         return config.inputs, {
             name: _reason(spec, guesses.get(str(spec.get("column", name)))) for name, spec in config.inputs.items()
         }
-    data = config.data
-    roles = {*target_columns(config), data.group, data.split, data.weight, data.id}
     chosen = {
         column: guess
         for column, guess in guesses.items()
-        if column not in roles and guess.kind not in LEFT_OUT and guess.kind in MODALITIES
+        if column not in _roles(config) and guess.kind not in LEFT_OUT and guess.kind in MODALITIES
     }
     if not chosen:
         found = ", ".join(f"{column}: {guess.kind}" for column, guess in guesses.items())
@@ -61,6 +60,18 @@ def choose_inputs(config: Config, table: Table, guesses: Mapping[str, Guess]) ->
         {column: {"name": guess.kind} for column, guess in chosen.items()},
         {column: f"inferred: {guess.reason}" for column, guess in chosen.items()},
     )
+
+
+def left_out(config: Config, guesses: Mapping[str, Guess]) -> dict[str, dict[str, str]]:
+    """The columns that are no inputs and have no other role, with what they seem to hold: `type` and `reason`."""
+    used = {str(spec.get("column", name)) for name, spec in config.inputs.items()} | _roles(config)
+    return {name: {"type": guess.kind, "reason": guess.reason} for name, guess in guesses.items() if name not in used}
+
+
+def _roles(config: Config) -> set[str]:
+    """The columns that mean something else than an input."""
+    data = config.data
+    return {*target_columns(config), *(name for name in (data.group, data.split, data.weight, data.id) if name)}
 
 
 def target_columns(config: Config) -> list[str]:

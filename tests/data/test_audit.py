@@ -56,9 +56,7 @@ def test_it_counts_rows_missing_and_unreadable_values_and_labels() -> None:
     assert (words["missing"], words["unreadable"], words["reason"]) == (7, [], "")
     assert words["missing_share"] == pytest.approx(7 / 120)
     assert (size["type"], size["column"], size["missing"], size["reason"]) == ("number", "size", 0, "with decimals")
-    assert size["unreadable"] == [
-        {"table": "t.csv", "row": 9, "column": "size", "value": "x", "reason": "no number"}
-    ]
+    assert size["unreadable"] == [{"table": "t.csv", "row": 9, "column": "size", "value": "x", "reason": "no number"}]
     labels = [label for part in (columns["mood"], honest(20, seed=1)["mood"]) for label in part if label]
     assert result["target"] == {
         "column": "mood",

@@ -35,7 +35,7 @@ class Blind(Fusion):
 
 
 def test_the_battery_finds_a_fusion_that_ignores_masks() -> None:
-    with pytest.raises(AssertionError, match="padding changes|absent slot"):
+    with pytest.raises(AssertionError, match=r"padding changes|absent slot"):
         check_fusion(lambda: Blind(("a", "b"), 8))
 
 

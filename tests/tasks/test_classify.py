@@ -99,7 +99,7 @@ def test_several_columns_of_yes_and_no_with_gaps() -> None:
     )
     expected = (each[0].mean() + each[1].mean() + each[2, 1]) / 3
     assert loss(task, logits, rows) == pytest.approx(float(expected))
-    with pytest.raises(DataError, match="row 0, column 'rain'.*neither yes nor no"):
+    with pytest.raises(DataError, match=r"row 0, column 'rain'.*neither yes nor no"):
         task.collate(table(rain=["perhaps"], wind=[1]))
 
 
@@ -119,7 +119,7 @@ def test_what_cannot_be_learned(options: dict[str, Any], rows: list[str], error:
 
 def test_an_unknown_label_names_its_row() -> None:
     task = Classify(target="y").fit(table(y=["cat", "dog"]))
-    with pytest.raises(DataError, match="row 1, column 'y'.*did you mean 'dog'"):
+    with pytest.raises(DataError, match=r"row 1, column 'y'.*did you mean 'dog'"):
         task.collate(table(y=["cat", "dug"]))
 
 

@@ -109,7 +109,7 @@ def _nearest_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"no such file, nor its folder {path.parent}"
     tables = [each.name for each in path.parent.iterdir() if set(each.suffixes) & set(_FILES)]
-    return unknown("file", path.name, tables) if tables else f"no such file; give {KINDS}"
+    return f"no such file; {unknown('table', path.name, tables)}" if tables else f"no such file; give {KINDS}"
 
 
 def _text(path: Path, name: str) -> str:

@@ -1,8 +1,6 @@
 """Encoders of sequences: words of a text or steps of ready-made features.
 
 Legend: B batch, T tokens, D the encoder's own width.
-
-In a sequence the real tokens come first and the padding after them.
 """
 
 from __future__ import annotations
@@ -10,10 +8,10 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ..errors import ConfigError
 from ..modalities.base import Modality
+from ..nn.attention import masked_softmax
 from ..nn.transformer import Transformer, sinusoids
 from ..tokens import Tokens
 from .base import Encoder, register
@@ -23,13 +21,21 @@ def front(modality: Modality, dim: int) -> nn.Module:
     """What turns a modality's tokens into vectors: a table for ids `(B, T)`, a linear map for vectors `(B, T, F)`."""
     if modality.dtype.is_floating_point:
         return nn.Linear(modality.shape[0], dim)
-    table = nn.Embedding(modality.num_tokens, dim)
-    nn.init.normal_(table.weight, std=0.1)
+    return _table(modality.num_tokens, dim)
+
+
+def _table(rows: int, dim: int) -> nn.Embedding:
+    table = nn.Embedding(rows, dim)
+    nn.init.normal_(table.weight, std=0.1)  # torch's 1 would drown what Adam's small steps write
     return table
 
 
 class _Recurrent(Encoder):
-    """A recurrent network in both directions; one state a token."""
+    """A recurrent network in both directions; one state a token.
+
+    Each direction reads a row's real tokens first, in its order, and the masked ones after them, where they
+    can influence nothing. That gives what packed sequences give, two to three times as fast on a CPU.
+    """
 
     kind: type[nn.LSTM] | type[nn.GRU]
 
@@ -40,16 +46,27 @@ class _Recurrent(Encoder):
         self.dim = dim
         self.front = front(modality, dim)
         self.dropout = nn.Dropout(dropout)
-        self.body = self.kind(
-            dim, dim // 2, num_layers=depth, batch_first=True, bidirectional=True, dropout=dropout if depth > 1 else 0.0
+        self.forth, self.back = (
+            nn.ModuleList(self.kind(dim, dim // 2, batch_first=True) for _ in range(depth)) for _ in range(2)
         )
 
     def forward(self, tokens: Tokens) -> Tokens:
-        values = self.dropout(self.front(tokens.values))  # (B, T, D)
-        lengths = tokens.mask.sum(1).clamp(min=1).cpu()  # a missing row runs one step that the mask hides
-        packed = pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
-        states, _ = pad_packed_sequence(self.body(packed)[0], batch_first=True, total_length=values.shape[1])
-        return tokens.with_values(states)
+        tokens = tokens.clean()
+        length = tokens.mask.shape[1]
+        steps = torch.arange(length, device=tokens.mask.device)
+        forth = torch.where(tokens.mask, steps, steps + length).argsort(1)  # (B, T)
+        back = torch.where(tokens.mask, -steps, steps).argsort(1)
+        values = self.front(tokens.values)  # (B, T, D)
+        for one, other in zip(self.forth, self.back, strict=True):
+            values = self.dropout(values)
+            values = torch.cat([_in_order(one, values, forth), _in_order(other, values, back)], 2)
+        return tokens.with_values(values)
+
+
+def _in_order(body: nn.Module, values: Tensor, order: Tensor) -> Tensor:
+    """Runs a body over tokens in another order, `(B, T)`, and puts its states back in their places."""
+    states = body(values.gather(1, order.unsqueeze(-1).expand_as(values)))[0]
+    return torch.zeros_like(states).scatter(1, order.unsqueeze(-1).expand_as(states), states)
 
 
 @register("lstm", "text", "vector")
@@ -141,39 +158,56 @@ class SequenceTransformer(Encoder):
 
 @register("bag", "text")
 class Bag(Encoder):
-    """The mean of word and word-pair vectors, each weighted by its learned importance; one token a text.
+    """The means of word and of word-pair vectors, weighted by learned importance; one token a text.
 
     Like fastText (Joulin et al. 2017): the fastest, and hard to beat for topic and sentiment of whole texts. It
     knows no order beyond pairs and gives attention nothing to look at: take `transformer` or `lstm` there.
+    A pair is as important as its two words together, and has a quarter of the width: there are many of them,
+    each rare. Cost: T · D.
 
     Args:
         dim: D.
         pairs: rows of the hashed table of word pairs; 0 for words alone.
-        dropout: chance that a token is left out of the mean.
+        dropout: on the result; much, as a table of words is quick to learn texts by heart.
+        word_dropout: chance that a word is left out of the means.
     """
 
-    def __init__(self, modality: Modality, *, dim: int = 64, pairs: int = 20_000, dropout: float = 0.1) -> None:
+    def __init__(
+        self,
+        modality: Modality,
+        *,
+        dim: int = 64,
+        pairs: int = 2**15,
+        dropout: float = 0.3,
+        word_dropout: float = 0.1,
+    ) -> None:
         super().__init__()
-        self.dim, self.pairs, self.drop = dim, pairs, dropout
-        self.num_tokens = int(modality.num_tokens)
-        self.table = nn.Embedding(self.num_tokens + pairs, dim)
-        self.importance = nn.Embedding(self.num_tokens + pairs, 1)
-        nn.init.normal_(self.table.weight, std=0.1)
+        if dim < 4:
+            raise ConfigError(f"dim must be at least 4, not {dim}")
+        self.dim, self.num_pairs = dim, pairs
+        self.words = _table(modality.num_tokens, dim - dim // 4 if pairs else dim)
+        self.pairs = _table(pairs, dim // 4) if pairs else None
+        self.importance = nn.Embedding(modality.num_tokens, 1)
         nn.init.zeros_(self.importance.weight)
+        self.dropout, self.word_dropout = nn.Dropout(dropout), nn.Dropout(word_dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        ids, mask = tokens.values, tokens.mask
-        if self.pairs and ids.shape[1] > 1:
+        tokens = tokens.clean()
+        ids, mask = tokens.values, self.word_dropout(tokens.mask.float()) > 0  # (B, T)
+        importance = self.importance(ids).squeeze(-1)  # (B, T)
+        pooled = _weighted(self.words(ids), importance, mask)  # (B, D)
+        if self.pairs is not None:
             left, right = ids[:, :-1], ids[:, 1:]
-            ids = torch.cat([ids, self.num_tokens + (left * 1_000_003 + right * 8_191) % self.pairs], 1)
-            mask = torch.cat([mask, mask[:, :-1] & mask[:, 1:]], 1)
-        if self.training and self.drop:
-            kept = mask & (torch.rand(mask.shape, device=mask.device) >= self.drop)
-            mask = torch.where(kept.any(1, keepdim=True), kept, mask)
-        weights = self.importance(ids).squeeze(-1).exp() * mask  # (B, T)
-        weights = weights / weights.sum(1, keepdim=True).clamp(min=1e-6)
-        pooled = torch.einsum("bt,btd->bd", weights, self.table(ids))  # (B, D)
-        return Tokens(pooled.unsqueeze(1), tokens.present.unsqueeze(1)).clean()
+            vectors = self.pairs((left * 1_000_003 + right * 8_191) % self.num_pairs)
+            both = _weighted(vectors, importance[:, :-1] + importance[:, 1:], mask[:, :-1] & mask[:, 1:])
+            pooled = torch.cat([pooled, both], 1)
+        return Tokens(self.dropout(pooled).unsqueeze(1), tokens.present.unsqueeze(1))
+
+
+def _weighted(vectors: Tensor, importance: Tensor, mask: Tensor) -> Tensor:
+    """The mean of vectors `(B, T, D)` weighted by importance; zeros where all is masked."""
+    shares = masked_softmax(importance.float(), mask).to(vectors.dtype)  # (B, T)
+    return torch.bmm(shares.unsqueeze(1), vectors).squeeze(1)  # (B, 1, T) x (B, T, D) -> (B, D)
 
 
 @register("linear", "vector", "number")

@@ -99,9 +99,18 @@ class AttentionPool(nn.Module):
 
     def weights(self, tokens: Tokens) -> Tensor:
         """How much each token counts: `(B, K, D) -> (B, K)`, zero where masked, else summing to one in a row."""
-        scores: Tensor = (tokens.values @ self.query.to(tokens.values.dtype) * self.scale).float()  # (B, K)
-        lowest = float(torch.finfo(scores.dtype).min)  # not -inf: a row of those would give NaN, in gradients too
-        return scores.masked_fill(~tokens.mask, lowest).softmax(-1).masked_fill(~tokens.mask, 0)
+        scores = tokens.values @ self.query.to(tokens.values.dtype) * self.scale  # (B, K)
+        return masked_softmax(scores.float(), tokens.mask)
+
+
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
+    """Softmax over the last axis among what the mask allows; zeros for what it does not.
+
+    >>> masked_softmax(torch.zeros(2, 2), torch.tensor([[True, False], [False, False]])).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+    lowest = float(torch.finfo(scores.dtype).min)  # not -inf: a row of those would give NaN, in gradients too
+    return scores.masked_fill(~mask, lowest).softmax(-1).masked_fill(~mask, 0)
 
 
 def _seen(mask: Tensor, num_queries: int, *, causal: bool) -> Tensor | None:
