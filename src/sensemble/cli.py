@@ -133,13 +133,13 @@ def fit(options: argparse.Namespace) -> int:
 
     folder = Path(options.run_dir) if options.run_dir else None
     _sort_settings(options)
-    if options.source is None:
-        if folder is None or not options.resume:
-            raise ConfigError("fit: name a config or a table (or --run DIR --resume to go on with a run)")
+    if options.source is None and folder is not None and options.resume:
         options.source = str(folder / "config.yaml")
+    if options.source is None and not options.settings:
+        raise ConfigError("fit: name a config or a table (or --run DIR --resume to go on with a run)")
     config = _config(options)
     if folder is None:
-        source = options.source if Path(options.source).exists() else config.data.train or options.source
+        source = options.source or config.data.train or "run"
         folder = _new_folder(Path("runs"), Path(source).absolute().stem)
     learner = Learner.from_config(config)
     _show_events(learner.steps(run=folder, resume=options.resume), quiet=options.json)

