@@ -62,6 +62,7 @@ def check_encoder(make: Callable[[], Encoder], modality: Modality, values: Seque
         assert encoded.present.tolist() == tokens.present.tolist(), "presence of rows is not kept"
         assert bool((encoded.values[~encoded.mask] == 0).all()), "masked slots are not zero"
         assert bool(encoded.values.isfinite().all()), "values are not finite"
+        assert torch.equal(encoder(_soil(tokens)).values, encoded.values), "what a masked slot holds changes the result"
         _same(encoded, encoder(_pad(tokens)), "padding changes the result")
         for row in range(len(values)):
             alone = modality.prepare(modality.collate([loaded[row]]), training=False)
@@ -97,11 +98,11 @@ def check_fusion(make: Callable[[], Fusion], *, batch: int = 6) -> None:
         assert fused.values.shape[-1] == fusion.width, "the width is not kept"
         assert bool(fused.values.isfinite().all()), "values are not finite"
         assert fused.present.tolist() == (~absent).tolist(), "a row is present that has no input, or the reverse"
-        dirty = {
-            name: Tokens(tokens.values.masked_fill(~tokens.mask.unsqueeze(-1), 1e6), tokens.mask).clean()
-            for name, tokens in inputs.items()
-        }
-        assert torch.equal(fusion(dirty).values, fused.values), "what an absent slot holds changes the result"
+        dirty = fusion({name: _soil(tokens) for name, tokens in inputs.items()})
+        assert torch.equal(dirty.clean().values, fused.clean().values), "what an absent slot holds changes the result"
+        order = torch.arange(batch).roll(1)
+        turned = fusion({name: tokens[order] for name, tokens in inputs.items()})
+        _same(fused[order], turned, "the order of the rows changes the result")
         for row in range(batch - 1):
             alone = fusion({name: tokens[row : row + 1] for name, tokens in inputs.items()})
             _same(fused[row : row + 1], alone, "the other rows of the batch change the result")
@@ -117,6 +118,12 @@ def check_fusion(make: Callable[[], Fusion], *, batch: int = 6) -> None:
         assert leaf.grad is not None and bool(leaf.grad.isfinite().all()), f"gradients of {name} are not finite"
         assert bool((leaf.grad != 0).any()), f"no gradient reaches {name}"
     _saved(make, fusion, lambda module: module(inputs).values)
+
+
+def _soil(tokens: Tokens) -> Tokens:
+    """The same tokens with nonsense in the masked slots: 1e3, or the id 1."""
+    gone = ~tokens.mask.view(*tokens.mask.shape, *[1] * (tokens.values.dim() - 2))
+    return Tokens(tokens.values.masked_fill(gone, 1e3 if tokens.values.is_floating_point() else 1), tokens.mask)
 
 
 def _pad(tokens: Tokens) -> Tokens:

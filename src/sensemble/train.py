@@ -143,10 +143,11 @@ def train(
                 state.seconds = time.monotonic() - before
                 rate = (state.rows - rows_before) / max(time.monotonic() - sitting, 1e-9)
                 if state.batch < len(batches):
+                    # The record first, the checkpoint after it: a kill in between repeats the step, and loses nothing.
+                    yield _progress(state, steps, rate)
                     if place and time.monotonic() - saved_at > config.checkpoint:
                         place.save_last(network, optimizer, asdict(state))
                         saved_at = time.monotonic()
-                    yield _progress(state, steps, rate)
 
             scores, better = None, True
             if valid is not None:
@@ -162,14 +163,13 @@ def train(
             else:
                 state.waited += 1
             state.seconds = time.monotonic() - before
-            record = _progress(state, steps, rate, scores, better)
+            yield _progress(state, steps, rate, scores, better)
             state.finished = bool(config.patience) and state.waited >= config.patience
             state.epoch, state.batch, state.total, state.seen = state.epoch + 1, 0, 0.0, 0
             state.finished = state.finished or state.epoch == config.epochs
             if place:
                 place.save_last(network, optimizer, asdict(state))
                 saved_at = time.monotonic()
-            yield record
     finally:
         # Also when the consumer stops early or Ctrl-C arrives: the best weights so far are the result.
         network.eval()

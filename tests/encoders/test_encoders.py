@@ -57,21 +57,37 @@ def test_battery(kind: str, name: str) -> None:
     check_encoder(lambda: make(kind, name, fitted), fitted, VALUES[kind])
 
 
+def toys(kind: str) -> list[Any]:
+    """32 values for two labels in turn: texts with a telling word among others, pictures and steps of noise."""
+    draw = np.random.default_rng(1)
+    if kind == "text":
+        words = [
+            [*draw.choice(["so", "tea", "今天", "茶"], draw.integers(1, 6)), ("good", "bad")[i % 2]] for i in range(32)
+        ]
+        return [" ".join(draw.permutation(each)) for each in words]
+    if kind == "image":
+        return [draw.integers(0, 255, (16, 16, 3), dtype=np.uint8) for _ in range(32)]
+    return [draw.normal(size=(n, 4)).tolist() for n in draw.integers(1, 6, 32)]
+
+
 @pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("text", "image", "vector")])
 def test_it_learns_a_tiny_set(kind: str, name: str) -> None:
-    fitted = modality(kind)
+    fitted, values = modality(kind), toys(kind)
+    torch.manual_seed(0)
     encoder = make(kind, name, fitted)
-    head = torch.nn.Linear(encoder.dim, len(VALUES[kind]))
-    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=0.01)
-    tokens = fitted.prepare(fitted.collate([fitted.load(value) for value in VALUES[kind]]), training=False)
-    labels = torch.arange(len(VALUES[kind]))
+    head = torch.nn.Linear(encoder.dim, 2)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=0.02)
+    tokens = fitted.prepare(fitted.collate([fitted.load(value) for value in values]), training=False)
+    labels = torch.arange(32) % 2
     for _ in range(60):
         loss = torch.nn.functional.cross_entropy(head(encoder(tokens).mean()), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     with torch.no_grad():
-        assert (head(encoder.eval()(tokens).mean()).argmax(1) == labels).all()
+        right = (head(encoder.eval()(tokens).mean()).argmax(1) == labels).float().mean()
+    # one linear map can hold only part of the noise
+    assert right >= (0.6 if name == "linear" else 0.95)
 
 
 class Leaky(Encoder):
@@ -89,7 +105,9 @@ class Leaky(Encoder):
         if self.law == "mask":
             return Tokens(values, tokens.mask)
         if self.law == "rows":
-            return tokens.with_values(values - values.mean(0, keepdim=True))
+            return tokens.with_values(values - result.values.mean(0, keepdim=True))
+        if self.law == "content":
+            return tokens.with_values(values + values.sum(1, keepdim=True))
         if self.law == "padding":
             return tokens.with_values(values + values.shape[1])
         if self.law == "presence":
@@ -102,6 +120,7 @@ class Leaky(Encoder):
     [
         ("mask", "masked slots are not zero"),
         ("rows", "other rows|padding"),
+        ("content", "what a masked slot holds"),
         ("padding", "padding changes"),
         ("presence", "presence of rows"),
         ("gradient", "no gradient reaches unused.bias"),
@@ -138,6 +157,42 @@ def test_word_order_matters_to_all_but_the_mean() -> None:
         assert not torch.allclose(one, other, atol=1e-4), name
 
 
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_masked_token_in_the_middle_is_as_if_it_were_not_there(name: str, depth: int) -> None:
+    torch.manual_seed(0)
+    encoder = encoders("vector").create(name, modality("vector"), dim=8, depth=depth).eval()
+    values, mask = torch.randn(2, 5, 4), torch.tensor([[True, False, True, True, False], [False] * 5])
+    with torch.no_grad():
+        found = encoder(Tokens(values, mask)).values
+        without = encoder(Tokens.full(values[:1, [0, 2, 3]])).values
+    assert torch.allclose(found[:1, [0, 2, 3]], without, atol=1e-6)
+    assert not found[~mask].any()
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_recurrent_states_know_what_comes_before_and_after(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = encoders("vector").create(name, modality("vector"), dim=8).eval()
+    values = torch.randn(1, 6, 4)
+    with torch.no_grad():
+        before = encoder(Tokens.full(values)).values
+        values[0, 3] += 1
+        changed = (encoder(Tokens.full(values)).values != before)[0]  # (T, D)
+    assert changed[3:, :4].all() and not changed[:3, :4].any()  # one half reads forward
+    assert changed[:4, 4:].all() and not changed[4:, 4:].any()  # the other backward
+
+
+@pytest.mark.parametrize("pairs", [0, 50])
+def test_bag_reads_a_single_word(pairs: int) -> None:
+    torch.manual_seed(0)
+    encoder = encoders("text").create("bag", modality("text"), dim=8, pairs=pairs).eval()
+    with torch.no_grad():
+        one, padded = encoder(Tokens.full(torch.tensor([[5]]))), encoder(Tokens.stack([torch.tensor([5]), None]))
+    assert one.values.shape == (1, 1, 8) and bool(one.values.any())
+    assert torch.equal(padded.values[0], one.values[0]) and padded.mask.tolist() == [[True], [False]]
+
+
 def test_piecewise_encoding_is_continuous_and_tells_all_values_apart() -> None:
     fitted = modality("number")
     encoder = make("number", "piecewise", fitted).eval()
@@ -146,3 +201,22 @@ def test_piecewise_encoding_is_continuous_and_tells_all_values_apart() -> None:
         values = encoder(Tokens.full(points)).values[:, 0]
     steps = (values[1:] - values[:-1]).norm(dim=1)
     assert steps.min() > 0 and steps.max() < 1.0
+
+
+def test_the_small_cnn_tells_bright_from_dark() -> None:
+    """Norms over each picture must not take its brightness away."""
+    noise = np.random.default_rng(0)
+    pictures = [noise.integers(low, low + 80, (16, 16, 3)).astype(np.uint8) for low in (20, 150) * 20]
+    fitted = MODALITIES.create("image", size=16).fit(pictures)
+    tokens = fitted.prepare(fitted.collate([fitted.load(picture) for picture in pictures]), training=False)
+    labels = torch.tensor([0, 1] * 20)
+    encoder = make("image", "cnn", fitted)
+    head = torch.nn.Linear(encoder.dim, 2)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=0.01)
+    for _ in range(30):
+        loss = torch.nn.functional.cross_entropy(head(encoder(tokens[:30]).mean()), labels[:30])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        assert (head(encoder(tokens[30:]).mean()).argmax(1) == labels[30:]).all()

@@ -52,8 +52,10 @@ class ImageCNN(_Grid):
             raise ConfigError(f"{len(channels)} stages are too many for pictures of {modality.shape[1]} pixels")
         super().__init__(channels[-1], side * side)
         stages: list[nn.Module] = []
-        for before, after in zip((modality.shape[0], *channels), channels, strict=False):
-            stages += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), _norm(after), nn.ReLU()]
+        for stage, (before, after) in enumerate(zip((modality.shape[0], *channels), channels, strict=False)):
+            stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=not stage))
+            # No norm at the entry: it would make a bright picture and a dark one alike, and is half the norms' cost.
+            stages += [_norm(after), nn.ReLU()] if stage else [nn.ReLU()]
         self.stages = nn.Sequential(*stages)
         self.side = side
 

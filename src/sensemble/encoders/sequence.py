@@ -16,6 +16,9 @@ from ..nn.transformer import Transformer, sinusoids
 from ..tokens import Tokens
 from .base import Encoder, register
 
+TABLE_STD = 0.1
+"""Of the first random vectors of ids: torch's 1 would drown what Adam's small steps write into them."""
+
 
 def front(modality: Modality, dim: int) -> nn.Module:
     """What turns a modality's tokens into vectors: a table for ids `(B, T)`, a linear map for vectors `(B, T, F)`."""
@@ -26,7 +29,7 @@ def front(modality: Modality, dim: int) -> nn.Module:
 
 def _table(rows: int, dim: int) -> nn.Embedding:
     table = nn.Embedding(rows, dim)
-    nn.init.normal_(table.weight, std=0.1)  # torch's 1 would drown what Adam's small steps write
+    nn.init.normal_(table.weight, std=TABLE_STD)
     return table
 
 
@@ -146,12 +149,14 @@ class SequenceTransformer(Encoder):
         super().__init__()
         self.dim = dim
         self.front = front(modality, dim)
+        # how loud positions are beside the tokens: at first about as loud
+        self.order = nn.Parameter(torch.tensor(1.0 if modality.dtype.is_floating_point else TABLE_STD))
         self.dropout = nn.Dropout(dropout)
         self.body = Transformer(dim, depth=depth, heads=heads, dropout=dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
         values = self.front(tokens.values)
-        values = self.dropout(values + sinusoids(values.shape[1], self.dim, like=values))
+        values = self.dropout(values + self.order * sinusoids(values.shape[1], self.dim, like=values))
         encoded: Tokens = self.body(tokens.with_values(values))
         return encoded
 
