@@ -49,7 +49,7 @@ def stacked(parts: Mapping[str, Samples], columns: list[str]) -> NDArray[np.floa
             {
                 column: frame[column].astype(float)
                 if column in numeric
-                else pd.Categorical(frame[column], categories=kinds[column]).codes
+                else frame[column].map({kind: code for code, kind in enumerate(kinds[column])})
                 for column in columns
             }
         )

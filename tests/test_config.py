@@ -34,6 +34,11 @@ def test_data_paths_start_at_the_config(tmp_path: Path) -> None:
     assert configs.read(tmp_path / "c.yaml").data.train == str(tmp_path / "t.csv")
 
 
+def test_null_leaves_an_input_out() -> None:
+    settings = configs.override({"inputs": {"a": "text", "b": "image"}}, ["inputs.b=null"])
+    assert configs.from_dict(settings).inputs == {"a": {"name": "text"}}
+
+
 def test_classes_and_partials_are_specs() -> None:
     assert Config(fusion=Gate).fusion == {"name": "gate"}
     assert Config(fusion=partial(Concat, hidden=8)).fusion == {"name": "concat", "hidden": 8}

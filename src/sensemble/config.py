@@ -99,6 +99,7 @@ class Config:
 
     data: DataConfig = field(default_factory=DataConfig)
     inputs: dict[str, Any] = field(default_factory=dict)
+    """By name; null leaves one out, as in `inputs.rating=null` on the command line. None: inferred from the table."""
     task: Any = field(default_factory=dict)
     fusion: Any = DEFAULT_FUSION
     width: int = 64
@@ -112,7 +113,7 @@ class Config:
         for name in self.inputs:
             if not str(name).strip() or "+" in str(name) or name in RESERVED:
                 raise ConfigError(f"inputs: {name!r} cannot be an input's name: reports use it; choose another")
-        inputs = {str(name): _plain(spec, f"inputs.{name}") for name, spec in self.inputs.items()}
+        inputs = {str(name): _plain(spec, f"inputs.{name}") for name, spec in self.inputs.items() if spec is not None}
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "task", _plain(self.task, "task"))
         fusion = _plain(self.fusion, "fusion")

@@ -31,7 +31,7 @@ from .network import Network
 from .plan import complete
 from .prepare import left_out_lines, make_samples, split_tables
 from .registry import load_plugins
-from .report import write_report
+from .report.page import write_report
 from .tasks.base import Answers, Task
 from .train import Progress, parameters, train
 
