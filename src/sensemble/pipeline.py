@@ -228,6 +228,7 @@ class Job:
                 yield Event("verdict", "", step.step, step.steps, step, about=name)
             else:
                 alone[name] = step
+        alone = {item.name: alone[item.name] for item in self.inputs}  # in the config's order again
         draws = evaluate.weights(self.parts["test"], seed=self.config.seed)
         self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, draws)
         if self.folder:
