@@ -56,10 +56,6 @@ class Table:
         """The table of the rows at some positions."""
         return Table(self.frame.iloc[np.asarray(positions, dtype=np.int64)], self.root, self.name)
 
-    def drop_columns(self, names: Sequence[str]) -> Table:
-        """The table without some columns."""
-        return Table(self.frame.drop(columns=list(names)), self.root, self.name)
-
 
 def is_missing(value: Any) -> bool:
     """Whether a cell holds nothing. An array or list is never missing, however it looks inside."""
