@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,15 @@ from sensemble.prepare import make_samples
 from sensemble.tasks.base import Task
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests keep nothing in the user's own cache, and find nothing there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SENSEMBLE_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
 
 INPUTS: dict[str, Any] = {
     "words": {"name": "text", "vocab": 300, "encoder": {"name": "transformer", "dim": 16, "depth": 1, "heads": 2}},

@@ -49,7 +49,7 @@ def make_inputs(config: Config, columns: Sequence[str]) -> list[Input]:
                 name=name,
                 column=column,
                 kind=kind,
-                modality=MODALITIES.create(kind, where=where, **options),
+                modality=encoders.create_modality(kind, options, own.get("encoder", {}), where=where),
                 encoder=own.get("encoder", {}),
                 missing=convert(own.get("missing", "mask"), Missing, where=f"{where}.missing"),
             )
@@ -93,7 +93,7 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
     torch.manual_seed(config.seed)
     chosen = [item for item in inputs if only is None or item.name in only]
     built = {
-        item.name: encoders.create(item.kind, item.modality, dict(item.encoder), where=f"inputs.{item.name}.encoder")
+        item.name: encoders.create(item.kind, item.modality, item.encoder, where=f"inputs.{item.name}.encoder")
         for item in chosen
     }
     name, options = component(config.fusion, FUSIONS, where="fusion")

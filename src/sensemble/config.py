@@ -50,12 +50,18 @@ class DataConfig:
     max_unreadable: float = 0.05
     """Share of unreadable values in an input beyond which the run stops."""
     memory: float = 4.0
-    """GiB of decoded data kept in memory; what exceeds it is decoded again for each batch."""
+    """GiB of decoded data kept in memory; what exceeds it is read again for each batch."""
+    cache: bool = True
+    """Keep decoded media and frozen encoders' features on disk, by content, for the next run."""
+    cache_size: float = 10.0
+    """GiB on disk; beyond it, what was not used for longest goes."""
 
     def __post_init__(self) -> None:
         for key in ("valid_share", "test_share", "max_unreadable"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ConfigError(f"data.{key}: is a share, from 0 to 1, not {getattr(self, key):g}")
+        if not 0 < self.cache_size <= 200:
+            raise ConfigError(f"data.cache_size: is above 0 and at most 200 GiB, not {self.cache_size:g}")
 
 
 @dataclass(frozen=True, kw_only=True)

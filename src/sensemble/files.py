@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 
+def home() -> Path:
+    """The folder for what is fetched or made once and kept: `$SENSEMBLE_HOME`, else `~/.cache/sensemble`."""
+    return Path(os.environ.get("SENSEMBLE_HOME") or "~/.cache/sensemble").expanduser()
+
+
 def write(path: Path, content: str | bytes) -> None:
     """Writes a file beside its place, flushes it to disk, then renames it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)

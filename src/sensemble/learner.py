@@ -19,7 +19,7 @@ from .data.table import Table
 from .errors import DataError, UserError
 from .network import Network
 from .pipeline import Event, Job, metrics_file, model_files
-from .prepare import make_samples
+from .prepare import cache_of, make_samples
 from .tasks.base import Answers, Task
 
 
@@ -233,8 +233,9 @@ class Learner:
         return Table(frame, table.root, table.name)
 
     def _samples(self, table: Table, *, with_target: bool) -> Samples:
-        stores, problems = load(table, self._inputs, memory=self.config.data.memory)
-        check_unreadable(table, problems, self.config.data.max_unreadable)
+        data = self.config.data
+        stores, problems = load(table, self._inputs, memory=data.memory, cache=cache_of(self.config))
+        check_unreadable(table, problems, data.max_unreadable)
         if not with_target:
             return Samples(table, stores)
         samples, _ = make_samples(table, stores, [], self._task, self.config)

@@ -29,7 +29,7 @@ from .history import History, whole_lines
 from .metrics.base import Array
 from .network import Network
 from .plan import complete
-from .prepare import left_out_lines, make_samples, split_tables
+from .prepare import cache_of, left_out_lines, make_samples, split_tables
 from .registry import load_plugins
 from .report.page import write_report
 from .tasks.base import Answers, Task
@@ -176,7 +176,7 @@ class Job:
                 del self.parts[name]
 
     def _load(self, table: Table) -> Generator[Event, None, Loaded]:
-        steps = loading(table, self.inputs, memory=self.config.data.memory)
+        steps = loading(table, self.inputs, memory=self.config.data.memory, cache=cache_of(self.config))
         while True:
             try:
                 about, done, total = next(steps)

@@ -12,6 +12,7 @@ import torch
 from . import build
 from .config import Config
 from .data.audit import audit
+from .data.cache import Cache, user_cache
 from .data.infer import infer
 from .data.load import Input, Problem, Samples, load
 from .data.split import split
@@ -19,6 +20,11 @@ from .data.table import Table
 from .errors import DataError
 from .plan import choose_inputs, left_out, target_columns
 from .tasks.base import Task
+
+
+def cache_of(config: Config) -> Cache | None:
+    """Where decoded values and features are kept on disk, unless the config says not to."""
+    return user_cache(limit=config.data.cache_size) if config.data.cache else None
 
 
 def split_tables(tables: dict[str, Table], config: Config, task: Task) -> dict[str, Table]:
@@ -83,7 +89,7 @@ def audit_table(config: Config, table: Table) -> tuple[dict[str, Any], list[Prob
     config = config.replace(inputs=chosen)
     inputs = build.make_inputs(config, table.columns)
     build.fit_inputs(inputs, table, seed=config.seed)
-    _, problems = load(table, inputs, memory=0.0)
+    _, problems = load(table, inputs, memory=0.0, cache=cache_of(config))
     parts = {"all": table}
     if config.data.split:
         places = split(table, valid=0, test=0, column=config.data.split)

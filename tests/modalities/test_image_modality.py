@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from sensemble.errors import ConfigError, Unreadable
+from sensemble.media import source
 from sensemble.modalities import image as module
 from sensemble.modalities.base import MODALITIES
 from sensemble.modalities.image import MEAN, STD, Image
@@ -335,7 +336,7 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = tmp_path / "large.png"
     path.write_bytes(encoded(quarters()) + bytes(1000))
     assert Image(size=8).load(path).shape == (1, 3, 8, 8)
-    monkeypatch.setattr(module, "MAX_BYTES", 900)
+    monkeypatch.setattr(source, "MAX_BYTES", 900)
     with pytest.raises(Unreadable, match="file is larger than"):
         Image(size=8).load(path)
     with pytest.raises(Unreadable, match="file is larger than"):

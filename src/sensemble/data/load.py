@@ -6,7 +6,6 @@ Legend: n rows, u unique values, B batch, T tokens.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from torch import Tensor
 from ..errors import DataError, Unreadable
 from ..modalities.base import Modality
 from ..tokens import Batch, Tokens
+from .cache import Cache, load_many
 from .table import Table
 
 Missing = Literal["mask", "drop"]
@@ -73,6 +73,7 @@ class Store:
         lengths: `(u,)` tokens of each unique value.
         flat: `(sum of lengths, *shape)`, or `None`.
         raws: the unique raw values.
+        cache: where decoded values are kept on disk.
     """
 
     modality: Modality
@@ -80,6 +81,7 @@ class Store:
     lengths: Tensor
     flat: Tensor | None
     raws: Sequence[Any]
+    cache: Cache | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_starts", self.lengths.cumsum(0) - self.lengths)
@@ -89,10 +91,9 @@ class Store:
         index = self.index[rows]  # (B,)
         real = index >= 0
         if self.flat is None:
-            wanted = [self.raws[i] if i >= 0 else None for i in index.tolist()]
-            with ThreadPoolExecutor() as pool:  # decoders release the interpreter's lock
-                loaded = list(pool.map(lambda raw: None if raw is None else self.modality.load(raw), wanted))
-            return self.modality.collate(loaded)
+            wanted = index[real].tolist()
+            loaded = iter(load_many(self.modality, [self.raws[place] for place in wanted], self.cache))
+            return self.modality.collate([_readable(next(loaded)) if here else None for here in real.tolist()])
         if not len(self.flat):  # no value at all, or none that can be read
             return self.modality.collate([None] * len(rows))
         safe = index.clamp(min=0)
@@ -190,18 +191,19 @@ class Samples:
 Loaded = tuple[dict[str, Store], list[Problem]]
 
 
-def load(table: Table, inputs: Sequence[Input], *, memory: float = 4.0) -> Loaded:
+def load(table: Table, inputs: Sequence[Input], *, memory: float = 4.0, cache: Cache | None = None) -> Loaded:
     """Decodes every input's column.
 
     Args:
         table: the rows.
         inputs: what to read, their modalities fitted.
         memory: GiB that may be kept; inputs beyond it are decoded again for each batch.
+        cache: where decoded values are kept on disk, if anywhere.
 
     Returns:
         A store by input name, and the values that could not be read (they count as missing).
     """
-    steps = loading(table, inputs, memory=memory)
+    steps = loading(table, inputs, memory=memory, cache=cache)
     while True:
         try:
             next(steps)
@@ -211,12 +213,12 @@ def load(table: Table, inputs: Sequence[Input], *, memory: float = 4.0) -> Loade
 
 
 def loading(
-    table: Table, inputs: Sequence[Input], *, memory: float = 4.0
+    table: Table, inputs: Sequence[Input], *, memory: float = 4.0, cache: Cache | None = None
 ) -> Generator[tuple[str, int, int], None, Loaded]:
     """`load` as a generator of (input, values done, values in all), for whoever shows progress."""
     stores, problems, left = {}, [], memory * 2**30
     for item in inputs:
-        store, bad = yield from _load_one(table, item, left)
+        store, bad = yield from _load_one(table, item, left, cache)
         stores[item.name] = store
         problems += bad
         left -= 0 if store.flat is None else store.flat.nbytes
@@ -224,7 +226,7 @@ def loading(
 
 
 def _load_one(
-    table: Table, item: Input, memory: float
+    table: Table, item: Input, memory: float, cache: Cache | None
 ) -> Generator[tuple[str, int, int], None, tuple[Store, list[Problem]]]:
     values = table.column(item.column)
     index, raws = _unique(values, item.modality, table.root)
@@ -232,28 +234,18 @@ def _load_one(
     lengths = np.zeros(len(raws), dtype=np.int64)
     loaded: list[Tensor] | None = []
     used = 0
-
-    def one(raw: Any) -> Tensor | str:
-        try:
-            return item.modality.load(raw)
-        except Unreadable as error:
-            return str(error)
-
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(raws), CHUNK):
-            chunk = raws[start : start + CHUNK]
-            results = pool.map(one, chunk) if item.modality.reads_files else map(one, chunk)
-            for place, result in enumerate(results, start):
-                if isinstance(result, str):
-                    reasons[place] = result
-                    continue
-                lengths[place] = len(result)
-                used += result.nbytes
-                if loaded is not None:
-                    loaded.append(result)
-            if used > memory:
-                loaded = None
-            yield item.name, min(start + CHUNK, len(raws)), len(raws)
+    for start in range(0, len(raws), CHUNK):
+        for place, result in enumerate(load_many(item.modality, raws[start : start + CHUNK], cache), start):
+            if isinstance(result, Unreadable):
+                reasons[place] = str(result)
+                continue
+            lengths[place] = len(result)
+            used += result.nbytes
+            if loaded is not None:
+                loaded.append(result)
+        if used > memory:
+            loaded = None
+        yield item.name, min(start + CHUNK, len(raws)), len(raws)
 
     problems = [
         Problem(table.name, table.row(position), item.column, shorten(values[position]), reasons[int(place)])
@@ -265,7 +257,7 @@ def _load_one(
     if loaded is not None:
         empty = torch.zeros(0, *item.modality.shape, dtype=item.modality.dtype)
         flat = torch.cat(loaded) if loaded else empty
-    return Store(item.modality, torch.from_numpy(index), torch.from_numpy(lengths), flat, raws), problems
+    return Store(item.modality, torch.from_numpy(index), torch.from_numpy(lengths), flat, raws, cache), problems
 
 
 def _unique(
@@ -284,6 +276,13 @@ def _unique(
             raws.append(resolve(value, modality, root))
         index[position] = places[key]
     return index, raws
+
+
+def _readable(value: Tensor | Unreadable) -> Tensor:
+    """A value that could be read when the table was loaded, and should still be."""
+    if isinstance(value, Unreadable):
+        raise DataError(f"a file that was readable before is no longer ({value}); was it changed meanwhile?")
+    return value
 
 
 def check_unreadable(table: Table, problems: Sequence[Problem], share: float) -> None:

@@ -11,7 +11,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 from .. import files
 from ..errors import DataError, unknown
+from ..files import home
 
 TIMEOUT = 600
 """Seconds that a download may take."""
@@ -64,11 +64,6 @@ class Sample:
     purpose: str
     tables: Mapping[str, str]
     unpack: Callable[[Path, Path], None]
-
-
-def home() -> Path:
-    """The folder for what is fetched once and kept: `$SENSEMBLE_HOME`, else `~/.cache/sensemble`."""
-    return Path(os.environ.get("SENSEMBLE_HOME") or "~/.cache/sensemble").expanduser()
 
 
 def get(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from ..errors import Unreadable
 from ..registry import Registry
 from ..tokens import Tokens
 
@@ -53,9 +55,28 @@ class Modality(ABC):
             Unreadable: the value cannot be decoded; the message says why.
         """
 
-    def load_many(self, raws: Sequence[Any]) -> list[Tensor]:
-        """Several present values at once, where that is faster. All must be readable."""
-        return [self.load(raw) for raw in raws]
+    def load_many(self, raws: Sequence[Any]) -> list[Tensor | Unreadable]:
+        """Several present values, each as `load` gives it, or why it cannot be read.
+
+        Files are decoded in threads, for decoders release the interpreter's lock.
+        """
+        if not self.reads_files or len(raws) < 2:
+            return [self._try(raw) for raw in raws]
+        with ThreadPoolExecutor() as pool:
+            return list(pool.map(self._try, raws))
+
+    def _try(self, raw: Any) -> Tensor | Unreadable:
+        try:
+            return self.load(raw)
+        except Unreadable as error:
+            return error
+
+    def fingerprint(self) -> str | None:
+        """All that decides what `load` gives beside the value itself: kind, options, what was fitted, code version.
+
+        Loaded values may be kept on disk under it. `None`: loading is so cheap that keeping does not pay.
+        """
+        return None
 
     def collate(self, values: Sequence[Tensor | None]) -> Tokens:
         """Loaded values, `None` where missing -> one padded batch."""

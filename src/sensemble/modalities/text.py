@@ -110,9 +110,16 @@ class Text(Modality):
         """
         return self._ids(self.tokenizer_.encode(self._clean(raw)).ids)
 
-    def load_many(self, raws: Sequence[Any]) -> list[Tensor]:
-        found = self.tokenizer_.encode_batch_fast([self._clean(raw) for raw in raws])
-        return [self._ids(each.ids) for each in found]
+    def load_many(self, raws: Sequence[Any]) -> list[Tensor | Unreadable]:
+        result: list[Any] = []
+        for raw in raws:
+            try:
+                result.append(self._clean(raw))
+            except Unreadable as error:
+                result.append(error)
+        texts = [each for each in result if isinstance(each, str)]
+        found = iter(self.tokenizer_.encode_batch_fast(texts))
+        return [self._ids(next(found).ids) if isinstance(each, str) else each for each in result]
 
     def describe(self, raw: Any) -> list[str]:
         """The text of every token. A character of several tokens stands at its first; `·` marks the others.

@@ -1,0 +1,63 @@
+"""What a pretrained body is, wherever it comes from: fed by a modality of its own, giving tokens, cut in blocks.
+
+Legend: B batch, T tokens in, T' tokens out, D width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..modalities.base import Modality
+from ..tokens import Tokens
+
+Pool = Literal["tokens", "cls", "mean"]
+"""Which tokens of a body are used: all of them, its summary alone, or their mean."""
+
+
+class Backbone(nn.Module, ABC):
+    """A body trained elsewhere.
+
+    Attributes:
+        dim: D, width of its tokens.
+        source: what it must be fed with: a modality that holds its tokenizer, picture size or sample rate.
+        digest: tells its weights and settings; equal digests give equal features.
+    """
+
+    dim: int
+    source: Modality
+    digest: str
+
+    @abstractmethod
+    def forward(self, tokens: Tokens) -> Tokens:
+        """Tokens as `source.prepare` gives them -> all tokens of the body, `(B, T', D)`; masked slots are zero.
+
+        Padding and the other rows of the batch change nothing; a missing row stays missing.
+        """
+
+    def summary(self, encoded: Tokens) -> Tensor:
+        """`(B, D)`: the body's own summary of a row; by default its first token."""
+        return encoded.values[:, 0]
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The body's parts from the bottom up, embeddings first: for tuning the last few, and for learning rates."""
+        return []
+
+
+def pool(backbone: Backbone, encoded: Tokens, how: Pool) -> Tokens:
+    """A body's tokens as its encoder gives them: all of them, or one a row."""
+    if how == "tokens":
+        return encoded
+    vectors = encoded.mean() if how == "mean" else backbone.summary(encoded)
+    return Tokens(vectors.unsqueeze(1), encoded.present.unsqueeze(1)).clean()  # (B, 1, D)
+
+
+def encode(backbone: Backbone, tokens: Tokens, how: Pool) -> Tokens:
+    """Raw tokens of `backbone.source` -> pooled features, without gradients."""
+    with torch.inference_mode():
+        prepared = backbone.source.prepare(tokens.clean(), training=False)
+        return pool(backbone.eval(), backbone(prepared), how)
