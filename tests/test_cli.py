@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from sensemble.cli import main
+from sensemble.data.cache import user_cache
 
 TINY = ["width=8", "verdict=off", "train.epochs=1", "data.id=key"]
 
@@ -209,7 +211,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert printed("--version").strip()[0].isdigit()
     assert "sensemble demo" in printed("--help")
-    for name in ("demo", "samples", "audit", "fit", "evaluate", "predict"):
+    for name in ("demo", "samples", "cache", "audit", "fit", "evaluate", "predict"):
         text = printed(name, "--help")
         assert "examples:" in text and f"\n  sensemble {name}" in text.split("examples:")[1]
 
@@ -288,3 +290,16 @@ def test_a_kill_during_the_verdict_does_not_cost_the_fused_model(
     assert set(verdict["singles"]) == {"age", "kind"}
     assert main(["fit", "--run", str(folder), "--resume"]) == 0  # nothing left to do, and nothing changes
     assert json.loads((folder / "verdict.json").read_text(encoding="utf-8")) == verdict
+
+
+def test_cache_info_and_clear(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SENSEMBLE_HOME", str(tmp_path))
+    user_cache().put([b"key"], [torch.zeros(10)])
+    assert main(["cache", "info"]) == 0
+    assert capsys.readouterr().out.startswith("1 entries")
+    assert main(["cache", "clear", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["removed"] == 1
+    assert main(["cache", "info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["entries"] == 0

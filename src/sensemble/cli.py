@@ -99,6 +99,24 @@ def samples(options: argparse.Namespace) -> int:
     return 0
 
 
+def cache(options: argparse.Namespace) -> int:
+    """Says what is kept on disk for later runs, or removes it."""
+    from .data.cache import user_cache
+
+    kept = user_cache()
+    if options.action == "clear":
+        found: dict[str, Any] = {"removed": kept.clear(), "folder": str(kept.folder)}
+        text = f"removed {found['removed']:,} entries from {kept.folder}"
+    else:
+        found = kept.info()
+        text = f"{found['entries']:,} entries, {found['bytes'] / 2**20:,.1f} MiB, in {kept.folder}"
+    if options.json:
+        _print_json(found)
+    else:
+        print(text)
+    return 0
+
+
 def audit(options: argparse.Namespace) -> int:
     """Says what is in a table and what is wrong with it."""
     from .data.audit import summary
@@ -217,6 +235,10 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
     made.add_argument("name", nargs="?", metavar="NAME")
     made.add_argument("-o", "--output", metavar="DIR", help="where to put it (default: the cache)")
     made.add_argument("--from", dest="from_file", metavar="FILE", help="a package file you fetched yourself")
+    made.add_argument("--json", action="store_true", help="print JSON")
+
+    made = command(cache, "decoded media and features kept for later runs", "info", "clear")
+    made.add_argument("action", choices=["info", "clear"])
     made.add_argument("--json", action="store_true", help="print JSON")
 
     made = command(audit, "what is in a table, and what is wrong with it", "train.csv --target label",

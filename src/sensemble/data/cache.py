@@ -13,6 +13,7 @@ import json
 import os
 import struct
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache as remember
@@ -33,8 +34,6 @@ FORMAT = 1
 """Part of every key: raised when entries are written differently."""
 LIMIT = 10.0
 """GiB kept, unless told otherwise."""
-MOST = 200.0
-"""Highest limit in GiB."""
 MAP = 2**38
 """Bytes of address space; disk is used only for what is there. The same for all, as processes must agree."""
 PAGE = 4096
@@ -53,12 +52,15 @@ class Cache:
     Args:
         folder: where; made when first needed.
         limit: GiB; beyond it the least recently used entries go.
+
+    Methods raise `DataError` where the folder cannot be used: no right to write, a full disk, a damaged file.
     """
 
     def __init__(self, folder: Path, *, limit: float = LIMIT) -> None:
         self.folder = folder
         self.limit = int(limit * 2**30)
         self.hits = self.misses = 0
+        self.failed = False
 
     def get(self, keys: Sequence[bytes | None]) -> list[Tensor | None]:
         """The tensors of some keys, `None` where there is none."""
@@ -81,7 +83,7 @@ class Cache:
         return found
 
     def put(self, keys: Sequence[bytes], tensors: Sequence[Tensor]) -> None:
-        """Keeps tensors: all of them, or none if killed. What is too large, or a full disk, keeps nothing."""
+        """Keeps tensors: all of them, or none if killed. One of over half the limit is not kept."""
         entries = {key: _pack(tensor) for key, tensor in zip(keys, tensors, strict=True)}
         entries = {key: content for key, content in entries.items() if _on_disk(content) <= self.limit / 2}
         with self._begin(write=True) as (txn, data, used):
@@ -89,7 +91,7 @@ class Cache:
                 size = _on_disk(content)
                 total = self._total(txn) - self._drop(txn, data, used, key)
                 if total + size > self.limit:
-                    total -= self._evict(txn, data, used, total - KEPT * self.limit)
+                    total -= self._evict(txn, data, used, total + size - KEPT * self.limit)
                 txn.put(key, content, db=data)
                 txn.put(key, _USE.pack(time.time(), size), db=used)
                 txn.put(_TOTAL, struct.pack("<Q", total + size))
@@ -111,6 +113,16 @@ class Cache:
                 txn.drop(used, delete=False)
                 txn.delete(_TOTAL)
         return entries
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Goes on without the cache where it cannot be used, and says so once: no run should die of it."""
+        try:
+            yield
+        except DataError as error:
+            if not self.failed:
+                warnings.warn(f"{error}; going on without it", RuntimeWarning, stacklevel=2)
+            self.failed = True
 
     def _evict(self, txn: Any, data: Any, used: Any, wanted: float) -> int:
         """Drops the least recently used entries until so many bytes are free. Returns how many that were."""
@@ -140,7 +152,7 @@ class Cache:
                 yield txn, data, used
         except (lmdb.Error, OSError) as error:
             raise DataError(
-                f"the cache in {self.folder} cannot be used ({error}); remove that folder, or set data.cache=false"
+                f"the cache in {self.folder} cannot be used ({error}): remove that folder, or set data.cache=false"
             ) from error
 
 
@@ -161,7 +173,9 @@ def load_many(modality: Modality, raws: Sequence[Any], cache: Cache | None) -> l
     if cache is None or settings is None:
         return modality.load_many(raws)
     keys = [make_key(digest(raw, is_file=modality.reads_files), settings) for raw in raws]
-    result: list[Any] = list(cache.get(keys))
+    result: list[Any] = [None] * len(raws)
+    with cache.spared():
+        result = list(cache.get(keys))
     wanted: dict[bytes | int, list[int]] = {}  # equal contents are made once
     for place, key in enumerate(keys):
         if result[place] is None:
@@ -170,10 +184,14 @@ def load_many(modality: Modality, raws: Sequence[Any], cache: Cache | None) -> l
     for places, value in zip(wanted.values(), made, strict=True):
         for place in places:
             result[place] = value
-    new = dict(zip(wanted, made, strict=True))
-    keep = {k: v for k, v in new.items() if isinstance(k, bytes) and isinstance(v, Tensor)}
+    keep = {
+        key: value
+        for key, value in zip(wanted, made, strict=True)
+        if isinstance(key, bytes) and isinstance(value, Tensor)
+    }
     if keep:
-        cache.put(list(keep), list(keep.values()))
+        with cache.spared():
+            cache.put(list(keep), list(keep.values()))
     return result
 
 
