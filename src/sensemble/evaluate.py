@@ -46,12 +46,12 @@ def answer_subsets(
     parts: list[list[Answers]] = [[] for _ in subsets]
     network.eval()
     done = 0
-    for rows in samples.batches(batch, order):
-        encoded = network.encode(samples.batch(rows).to(device).inputs)
+    for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
+        encoded = network.encode(given.to(device).inputs)
         for part, subset in zip(parts, subsets, strict=True):
             fused = network.fusion({name: encoded[name] for name in subset})
             part.append(task.answer(network, fused))
-        done += len(rows)
+        done += len(given)
         progress(done, len(samples))
     back = order.argsort().tolist()
     return [_reorder(join(part), back) for part in parts]

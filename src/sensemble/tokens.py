@@ -124,6 +124,10 @@ class Tokens:
     def to(self, device: torch.device | str) -> Tokens:
         return Tokens(self.values.to(device, non_blocking=True), self.mask.to(device, non_blocking=True))
 
+    def pin(self) -> Tokens:
+        """The same tokens in page-locked memory, from which a GPU copies while it computes."""
+        return Tokens(self.values.pin_memory(), self.mask.pin_memory())
+
     def __getitem__(self, rows: Tensor | slice) -> Tokens:
         return Tokens(self.values[rows], self.mask[rows])
 
@@ -149,5 +153,12 @@ class Batch:
         return Batch(
             {name: tokens.to(device) for name, tokens in self.inputs.items()},
             None if self.target is None else self.target.to(device),
-            None if self.weight is None else self.weight.to(device),
+            None if self.weight is None else self.weight.to(device, non_blocking=True),
+        )
+
+    def pin(self) -> Batch:
+        return Batch(
+            {name: tokens.pin() for name, tokens in self.inputs.items()},
+            None if self.target is None else self.target.pin(),
+            None if self.weight is None else self.weight.pin_memory(),
         )

@@ -121,6 +121,7 @@ def train(
     try:
         while state.epoch < config.epochs and not state.finished:
             batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch)
+            stream = samples.stream(batches[state.batch :], pin=device.type == "cuda")
             network.train()
             while state.batch < len(batches):
                 group = batches[state.batch : state.batch + config.accumulate]
@@ -128,7 +129,7 @@ def train(
                 for part in optimizer.param_groups:
                     part["lr"] = part["peak"] * schedule(state.step, steps, config.warmup)
                 for rows in group:
-                    batch = hide(samples.batch(rows).to(device), config.hide)
+                    batch = hide(next(stream).to(device), config.hide)
                     with autocast(config, device):
                         loss = task.loss(network, batch)
                     torch.autograd.backward(loss / len(group))

@@ -187,3 +187,36 @@ def test_shorten() -> None:
     assert shorten(b"1234") == "4 bytes"
     assert shorten("one\n two") == "one two"
     assert len(shorten("好" * 200)) == 80
+
+
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_a_stream_gives_the_batches_in_order_whether_or_not_values_are_in_memory(memory: float) -> None:
+    values = [None if number % 5 == 0 else "ab" * (number % 4 + 1) for number in range(40)]
+    store, _, _ = load_one(values, memory=memory)
+    assert (store.flat is None) == (memory == 0.0)
+    samples = Samples(table_of(text=values), {"words": store})
+    batches = samples.shuffled(7, seed=0, epoch=0)
+    streamed = list(samples.stream(batches))
+    assert len(streamed) == len(batches)
+    for batch, rows in zip(streamed, batches, strict=True):
+        expected = samples.batch(rows).inputs["words"]
+        assert torch.equal(batch.inputs["words"].values, expected.values)
+        assert torch.equal(batch.inputs["words"].mask, expected.mask)
+
+
+def test_a_stream_reads_little_ahead_and_can_be_left() -> None:
+    values = [f"text {number}" for number in range(64)]
+    store, _, modality = load_one(values, memory=0.0)
+    modality.loads.clear()
+    stream = Samples(table_of(text=values), {"words": store}).stream(torch.arange(64).split(4))
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert 4 <= modality.loads.total() <= 16
+
+
+def test_a_file_that_vanishes_after_loading_is_an_error_and_not_a_missing_value() -> None:
+    store, _, modality = load_one(["here", "gone"], memory=0.0)
+    modality.load = lambda raw: (_ for _ in ()).throw(Unreadable("file does not exist"))  # type: ignore[method-assign]
+    samples = Samples(table_of(text=["here", "gone"]), {"words": store})
+    with pytest.raises(DataError, match="was readable before"):
+        list(samples.stream([torch.arange(2)]))

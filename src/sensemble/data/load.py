@@ -5,7 +5,9 @@ Legend: n rows, u unique values, B batch, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,8 @@ from .cache import Cache, load_many
 from .table import Table
 
 Missing = Literal["mask", "drop"]
+READ_AHEAD = 2
+"""Batches read before they are needed."""
 CHUNK = 256
 """Values decoded between two looks at memory and progress."""
 
@@ -146,6 +150,37 @@ class Samples:
             None if self.target is None else self.target[rows],
             None if self.weight is None else self.weight[rows],
         )
+
+    def stream(self, batches: Iterable[Tensor], *, pin: bool = False) -> Iterator[Batch]:
+        """The batches of some row numbers, one after another, each read while its predecessor is used.
+
+        Reading ahead is for inputs that are decoded again for each batch: a thread does it, as decoders and the
+        feature cache release the interpreter's lock. What lies in memory is gathered at once, which costs less.
+
+        Args:
+            batches: row numbers, batch by batch.
+            pin: put batches where a GPU can fetch them by itself.
+        """
+
+        def read(rows: Tensor) -> Batch:
+            batch = self.batch(rows)
+            return batch.pin() if pin else batch
+
+        if all(store.flat is not None for store in self.stores.values()):
+            yield from map(read, batches)
+            return
+        ahead: deque[Future[Batch]] = deque()
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                for rows in batches:
+                    ahead.append(pool.submit(read, rows))
+                    if len(ahead) > READ_AHEAD:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for each in ahead:
+                    each.cancel()
 
     def only(self, names: Sequence[str]) -> Samples:
         """The same rows with some of the inputs."""
