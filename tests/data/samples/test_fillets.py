@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from made_packages import Content, write_deb
 
+from sensemble.cli import main
 from sensemble.data import samples
 from sensemble.errors import DataError
 
@@ -114,3 +115,22 @@ class TestUnpack:
         with pytest.raises(DataError, match=f"no {pinned[1].file} there"):
             samples.get("fillets", folder=tmp_path / "other", from_file=tmp_path / pinned[0].file)
         assert not (tmp_path / "other" / "fillets").exists()
+
+
+@pytest.mark.usefixtures("no_client")
+@pytest.mark.parametrize("how", ["files", "folder"])
+def test_the_command_takes_several_files_or_their_folder(
+    tmp_path: Path, pin: Callable[..., None], capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    files = [tmp_path / each.file for each in samples.SAMPLES["fillets"].carriers]
+    for path, members in zip(files, (GAME, CZECH, DUTCH), strict=True):
+        write_deb(path, members)
+    pin("fillets", *files)
+    given = files if how == "files" else [tmp_path]
+    options = [word for path in given for word in ("--from", str(path))]
+    assert main(["samples", "get", "fillets", "-o", str(tmp_path / "kept"), *options]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.strip() == str(tmp_path / "kept" / "fillets")
+    assert "licence: GPL-2.0" in captured.err
+    assert main(["samples", "get", "fillets", "-o", str(tmp_path / "other"), "--from", str(files[0])]) == 2
+    assert f"no {files[1].name} there" in capsys.readouterr().err
