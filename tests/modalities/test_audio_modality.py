@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import doctest
+import importlib
 import io
 import json
 import wave
@@ -47,13 +49,20 @@ def batch(audio: Audio, *raws: Any) -> Tokens:
     return audio.collate([None if raw is None else audio.load(raw) for raw in raws])
 
 
+@pytest.mark.parametrize("name", ["media.sound", "media.silence", "modalities.audio", "modalities.wave"])
+def test_examples(name: str) -> None:
+    module = importlib.import_module(f"sensemble.{name}")
+    found = doctest.testmod(module, extraglobs={"np": np, "torch": torch})
+    assert found.attempted and not found.failed
+
+
 # What is kept of a sound
 
 
 @pytest.mark.parametrize("options", [{}, {"trim": True, "denoise": True}, {"crop": "middle"}, {"scale": "clip"}])
 def test_battery(options: dict[str, Any], tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.flac", sound(0.7)["array"], RATE)
-    values = [sound(0.5), sound(1.3, rate=44_100), str(tmp_path / "a.flac"), {"array": [1], "sampling_rate": RATE}]
+    values = [sound(0.5), sound(1.3, rate=44_100), str(tmp_path / "a.flac"), {"array": [0.1], "sampling_rate": RATE}]
     audio = make(**options)
     assert audio.fit(values) is audio
     check_modality(audio, values)
