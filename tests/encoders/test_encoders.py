@@ -21,8 +21,13 @@ VALUES: dict[str, list[Any]] = {
     "number": [1, 2.5, -3, 100],
     "category": ["a", "b", "c"],
     "vector": [random.normal(size=(n, 4)).tolist() for n in (1, 5, 3)],
+    "audio": [{"array": random.normal(size=n) * 0.1, "sampling_rate": 8_000} for n in (1, 700, 3_000, 2_200)],
 }
-OPTIONS: dict[str, dict[str, Any]] = {"text": {"vocab": 300}, "image": {"size": 16}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "text": {"vocab": 300},
+    "image": {"size": 16},
+    "audio": {"rate": 8_000, "bands": 16},
+}
 SMALL: dict[str, dict[str, Any]] = {
     "image/resnet": {"depth": 10, "channels": 8},
     "image/vit": {"dim": 16, "depth": 1, "patch": 8},
@@ -30,6 +35,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "text/transformer": {"dim": 16, "depth": 1},
     "vector/transformer": {"dim": 16, "depth": 1},
     "text/bag": {"dim": 16, "pairs": 50},
+    "audio/cnn": {"dim": 16, "channels": [8, 8, 8]},
+    "audio/transformer": {"dim": 16, "depth": 1, "channels": [8, 8]},
 }
 EVERY = [(kind, name) for kind in MODALITIES for name in encoders(kind)]
 
