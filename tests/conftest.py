@@ -35,6 +35,12 @@ INPUTS: dict[str, Any] = {
     "photo": {"name": "image", "size": 16, "encoder": {"name": "cnn", "channels": [8, 16]}},
     "age": "number",
     "kind": "category",
+    "voice": {
+        "name": "audio",
+        "rate": 8000,
+        "bands": 16,
+        "encoder": {"name": "cnn", "channels": [8, 8], "dim": 16},
+    },
     "steps": {"name": "vector", "encoder": {"name": "lstm", "dim": 16}},
 }
 
@@ -48,6 +54,9 @@ def make_table(rows: int = 24, *, seed: int = 0, missing: float = 0.3) -> Table:
         "photo": [Image.fromarray(random.integers(0, 255, (16, 16, 3), dtype=np.uint8)) for _ in range(rows)],
         "age": random.normal(40, 10, rows).tolist(),
         "kind": random.choice(["a", "b", "c"], rows).tolist(),
+        "voice": [
+            {"array": random.normal(size=int(n)) * 0.1, "sampling_rate": 8000} for n in random.integers(200, 1600, rows)
+        ],
         "steps": [random.normal(size=(int(n), 3)).tolist() for n in random.integers(1, 6, rows)],
     }
     for values in columns.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,9 +67,36 @@ def make_easy_vqa(folder: Path) -> Path:
     return folder
 
 
+def make_stamps(folder: Path) -> Path:
+    """48 stamps in three folders, each caption twice; a quarter have no Greek name."""
+    random = np.random.default_rng(0)
+    kinds = ("animals", "food", "symbols")
+    rows = []
+    for number in range(48):
+        kind = kinds[number % 3]
+        stem = f"stamps/{kind}/{number}"
+        (folder / stem).parent.mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 60, (24, 24, 4), dtype=np.uint8)
+        pixels[4:20, 4:20, number % 3] = 220
+        Image.fromarray(pixels, "RGBA").save(folder / f"{stem}.png")
+        if number % 4:
+            tone = np.sin(np.arange(4000) * (0.05 + 0.1 * (number % 3))) * 8000 + random.normal(0, 200, 4000)
+            with wave.open(str(folder / f"{stem}_desc_el.wav"), "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes(tone.astype("<i2").tobytes())
+        caption = f"A {kind[:-1]} called {number // 6}."
+        rows.append({
+            "image": f"{stem}.png", "caption": caption, "folder": kind, "kind": kind, "group": caption.casefold(),
+            "speech_el": f"{stem}_desc_el.wav" if number % 4 else None,
+        })  # fmt: skip
+    pd.DataFrame(rows).to_parquet(folder / "stamps.parquet")
+    return folder
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "reviews": make_reviews,
     "easy_vqa": make_easy_vqa,
+    "stamps": make_stamps,
     "shapes": lambda folder: shapes(folder, rows=150),
 }
 

@@ -13,7 +13,7 @@ from .errors import ConfigError, DataError, unknown
 from .learner import Learner
 from .pipeline import Event
 
-SETS = ("reviews", "easy_vqa", "shapes")
+SETS = ("reviews", "easy_vqa", "stamps", "shapes")
 GENERATED = {"train": "train.csv", "test": "test.csv"}
 """The tables of a generated set, within its folder."""
 

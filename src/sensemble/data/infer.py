@@ -113,6 +113,8 @@ def media_kind(value: Any) -> Media | None:
         return SUFFIXES.get("." + text.rpartition(".")[2].lower()) if "." in text else None
     if isinstance(value, bytes | bytearray | memoryview):
         return _magic(bytes(value[:32]))
+    if isinstance(value, dict) and {"array", "sampling_rate"} <= value.keys():  # as `datasets` decodes sounds
+        return "audio"
     is_picture = any(cls.__module__ == "PIL.Image" and cls.__name__ == "Image" for cls in type(value).__mro__)
     return "image" if is_picture else None
 
