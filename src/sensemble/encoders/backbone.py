@@ -6,8 +6,8 @@ Legend: B batch, T tokens in, T' tokens out, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -61,3 +61,18 @@ def encode(backbone: Backbone, tokens: Tokens, how: Pool) -> Tokens:
     with torch.inference_mode():
         prepared = backbone.source.prepare(tokens.clean(), training=False)
         return pool(backbone.eval(), backbone(prepared), how)
+
+
+Made = TypeVar("Made", bound=Callable[..., Backbone])
+BACKBONES: dict[tuple[str, str], Callable[..., Backbone]] = {}
+"""By modality and name: what makes a body that is no model of the hub; its options are the modality's."""
+
+
+def register_backbone(name: str, kind: str) -> Callable[[Made], Made]:
+    """Makes a body known: `@register_backbone("efficientnet_lite0", "image")` before the function that loads it."""
+
+    def add(make: Made) -> Made:
+        BACKBONES[kind, name] = make
+        return make
+
+    return add
