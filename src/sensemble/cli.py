@@ -89,7 +89,7 @@ def samples(options: argparse.Namespace) -> int:
     folder = sets.get(
         options.name,
         folder=Path(options.output) if options.output else None,
-        from_file=Path(options.from_file) if options.from_file else None,
+        from_file=[Path(file) for file in options.from_file],
         say=_note,
     )
     if options.json:
@@ -216,7 +216,8 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
     made.add_argument("action", choices=["list", "get"])
     made.add_argument("name", nargs="?", metavar="NAME")
     made.add_argument("-o", "--output", metavar="DIR", help="where to put it (default: the cache)")
-    made.add_argument("--from", dest="from_file", metavar="FILE", help="a package file you fetched yourself")
+    made.add_argument("--from", dest="from_file", metavar="FILE", action="append", default=[],
+                      help="a package file you fetched yourself (once for each), or their folder")  # fmt: skip
     made.add_argument("--json", action="store_true", help="print JSON")
 
     made = command(audit, "what is in a table, and what is wrong with it", "train.csv --target label",

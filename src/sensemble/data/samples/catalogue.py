@@ -1,0 +1,83 @@
+"""Every sample by name: fetched once, kept whole, listed.
+
+A new sample is one file with its `SAMPLE`, and its entry here.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ... import files
+from ...errors import DataError, unknown
+from ...files import home
+from ..carriers import gather
+from . import easy_vqa, reviews
+from .base import Sample
+
+SAMPLES: dict[str, Sample] = {sample.name: sample for sample in (reviews.SAMPLE, easy_vqa.SAMPLE)}
+"""Every sample by name."""
+
+
+def get(
+    name: str,
+    *,
+    folder: Path | None = None,
+    from_file: Path | Sequence[Path] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """The folder of a prepared sample, fetched first where it is not there yet.
+
+    Args:
+        name: one of `SAMPLES`.
+        folder: where samples are kept, each in a folder of its own name; else `home() / "samples"`.
+        from_file: the carriers' files, or folders that hold them, where they are already at hand or there is no
+            network. Nothing is fetched then.
+        say: told what happens, line by line; the licence is among the lines.
+
+    Raises:
+        DataError: an unknown name, no way to fetch a carrier, a file that is not the pinned one, or a place
+            that cannot be written or holds something else.
+    """
+    if name not in SAMPLES:
+        raise DataError(unknown("sample", name, SAMPLES))
+    sample = SAMPLES[name]
+    place = (folder or home() / "samples") / name
+    given = [from_file] if isinstance(from_file, Path) else list(from_file)
+    try:
+        if files.recover(place):
+            return place
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise DataError(f"{place} is there but is no sample; move it away or choose another folder")
+        say(f"{sample.title}: {sample.rows:,} rows")
+        say(f"licence: {sample.licence}")
+        with tempfile.TemporaryDirectory() as aside:
+            paths = gather(sample.carriers, given, Path(aside), say, command=f"sensemble samples get {name}")
+            with files.replace_folder(place) as new:
+                sample.unpack(paths, new)
+                files.write(new / "README.txt", sample.readme())
+    except OSError as error:
+        raise DataError(f"cannot keep the sample {name!r} in {place}: {error.strerror or error}") from error
+    say(f"{name} is ready in {place}")
+    return place
+
+
+def listing(*, folder: Path | None = None) -> list[dict[str, Any]]:
+    """Every sample as plain values, with whether it is already here."""
+    place = folder or home() / "samples"
+    return [
+        {
+            "name": sample.name,
+            "title": sample.title,
+            "rows": sample.rows,
+            "licence": sample.licence,
+            "carrier": ", ".join(f"{carrier.registry} {carrier.package}" for carrier in sample.carriers),
+            "megabytes": sample.megabytes,
+            "purpose": sample.purpose,
+            "present": (place / sample.name / "complete").exists(),
+            "folder": str(place / sample.name),
+        }
+        for sample in SAMPLES.values()
+    ]
