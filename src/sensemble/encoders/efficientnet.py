@@ -124,8 +124,9 @@ def load_efficientnet_lite0(**options: Any) -> EfficientNetLite0:
     try:
         made.load_published(load_file(path))
     except (SafetensorError, RuntimeError, OSError) as error:
-        raise DataError(f"{path} is damaged ({error}); remove its folder and fetch it again") from error
-    made.digest = f"efficientnet_lite0 1 {weights.digest(path)} {made.source.size}"
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged ({reason}); remove its folder and fetch it again") from error
+    made.digest = f"efficientnet_lite0 1 {weights.digest(path)} {made.source.shape[-1]}"
     return made
 
 
