@@ -14,8 +14,8 @@ from sensemble import files
 from sensemble.encoders.backbone import BACKBONES, encode
 from sensemble.encoders.base import encoders
 from sensemble.encoders.frozen import Frozen
-from sensemble.encoders.whisper_ct2 import BANDS, HOP, RATE, Sound, WhisperCT2, log_mel, mel_filters
-from sensemble.errors import ConfigError, DataError, Unreadable
+from sensemble.encoders.whisper_ct2 import BANDS, RATE, WhisperCT2, log_mel, mel_filters
+from sensemble.errors import ConfigError, DataError
 from sensemble.testing import check_modality
 from sensemble.tokens import Tokens
 
@@ -51,23 +51,6 @@ class TestLogMel:
         areas = filters.sum(1) * RATE / 400
         assert np.allclose(areas[60:], 1, atol=0.02)  # low bands are narrower than a frequency step
         assert (np.diff(filters.argmax(1)) >= 0).all()
-
-
-class TestSound:
-    def test_it_keeps_the_contract_of_modalities(self) -> None:
-        check_modality(Sound(), [chirp(0.1), chirp(0.333), chirp(1)])
-
-    def test_tokens_are_hops_and_the_last_is_filled_up(self) -> None:
-        loaded = Sound().load({"array": np.ones(HOP * 2 + 1, np.float32), "sampling_rate": RATE})
-        assert loaded.shape == (3, HOP)
-        assert loaded.sum() == HOP * 2 + 1
-
-    def test_beyond_30_seconds_nothing_is_read(self) -> None:
-        assert Sound().load(chirp(31)).shape == (3000, HOP)
-
-    def test_what_is_no_sound_says_why(self) -> None:
-        with pytest.raises(Unreadable):
-            Sound().load(b"not a sound")
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +114,18 @@ class TestWhisper:
         check_modality(frozen, [chirp(0.2), chirp(0.5), chirp(0.9)])
         assert frozen.load(chirp(0.5)).shape == (1, 16)
         assert body.digest in frozen.fingerprint()
+
+    def test_frozen_tokens_are_told_by_their_time(self, body: WhisperCT2) -> None:
+        assert Frozen(body).describe(chirp(0.05)) == ["0.00-0.02 s", "0.02-0.04 s", "0.04-0.06 s"]
+
+    @pytest.mark.parametrize(("seconds", "tokens"), [(30, 1500), (31, 1500), (29.99, 1500)])
+    def test_at_most_30_seconds_are_heard(self, body: WhisperCT2, seconds: float, tokens: int) -> None:
+        assert len(body.source.load(chirp(seconds))) == tokens
+
+    def test_more_than_30_seconds_cannot_be_asked_for(self, tiny: tuple[Any, Path]) -> None:
+        assert len(WhisperCT2(tiny[1], seconds=0.5).source.load(chirp(2))) == 25
+        with pytest.raises(ConfigError, match="at most 30 seconds; seconds cannot be 60"):
+            WhisperCT2(tiny[1], seconds=60)
 
     def test_it_has_nothing_to_tune(self, body: WhisperCT2) -> None:
         assert not list(body.parameters())

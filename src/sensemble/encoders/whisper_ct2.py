@@ -1,13 +1,13 @@
 """Whisper's encoder as CTranslate2 runs it: frozen features of speech on a CPU, without transformers.
 
-Legend: B batch, n samples, T hops of 10 ms, T' features of 20 ms, F mel bands, D width.
+Legend: B batch, n samples, T tokens of 20 ms, F mel bands, D width.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,50 +16,18 @@ from torch.nn import functional
 
 from .. import weights
 from ..errors import ConfigError, DataError
-from ..media.sound import read_sound
-from ..modalities.base import Modality
+from ..modalities.wave import Wave, waveform
 from ..tokens import Tokens
 from .backbone import Backbone, register_backbone
 
 RATE = 16_000
 HOP, WINDOW = 160, 400
 """Samples from one spectrum to the next, and samples that each looks at."""
+TOKEN = 2 * HOP
+"""Samples of a token: the encoder joins two spectra into one feature."""
 SECONDS = 30
-HOPS = SECONDS * RATE // HOP
 BANDS = 80
 FILES = ("config.json", "model.bin")
-
-
-class Sound(Modality):
-    """The first 30 seconds of a sound at 16 kHz, in tokens of 10 ms: `(T, 160)` samples.
-
-    The last token is filled up with silence.
-    """
-
-    encoder = "pretrained"
-    reads_files = True
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (HOP,)
-
-    def load(self, raw: Any) -> Tensor:
-        """One sound -> `(T, 160)` float32.
-
-        Raises:
-            Unreadable: as `media.sound.read_sound` says.
-        """
-        samples = torch.from_numpy(read_sound(raw, RATE, seconds=SECONDS))
-        return functional.pad(samples, (0, -len(samples) % HOP)).view(-1, HOP)  # (n,) -> (T, 160)
-
-    def fingerprint(self) -> str:
-        return f"sound 1 {RATE} {HOP} {SECONDS}"
-
-    def describe(self, raw: Any) -> list[str]:
-        return [f"{hop * HOP / RATE:.2f} s" for hop in range(len(self.load(raw)))]
-
-    def show(self, raw: Any) -> dict[str, str]:
-        return {"kind": "text", "text": Path(raw).name if isinstance(raw, str | Path) else "sound"}
 
 
 class WhisperCT2(Backbone):
@@ -70,10 +38,14 @@ class WhisperCT2(Backbone):
 
     Args:
         folder: holds `model.bin` and `config.json`.
+        seconds: longest stretch that is heard, at most 30.
+        crop: which one of a longer sound: its `start`, or its `middle` where the file says how long it is.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, seconds: float = SECONDS, crop: Literal["start", "middle"] = "start") -> None:
         super().__init__()
+        if not 0 < seconds <= SECONDS:
+            raise ConfigError(f"Whisper hears at most {SECONDS} seconds; seconds cannot be {seconds:g}")
         try:
             import ctranslate2
         except ImportError as error:
@@ -89,23 +61,21 @@ class WhisperCT2(Backbone):
             raise DataError(f"{folder} holds no Whisper in CTranslate2's form ({error})") from error
         if self._whisper.n_mels != BANDS:
             raise DataError(f"{folder} wants {self._whisper.n_mels} mel bands; only Whispers of {BANDS} are read")
-        self.source = Sound()
+        self.source = Wave(rate=RATE, hop=TOKEN, seconds=seconds, crop=crop)
         self.digest = f"whisper_ct2 1 {weights.digest(*(folder / name for name in FILES))}"
         self.dim = self._encode(torch.zeros(1, BANDS, 2)).shape[-1]
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """`(B, T, 160)` samples -> `(B, T', D)`, T' half of T rounded up."""
-        wanted = (tokens.mask.shape[1] + 1) // 2
-        mask = tokens.mask[:, ::2]  # (B, T')
-        values = torch.zeros(len(tokens), wanted, self.dim)
-        real = tokens.present.cpu()
+        """`(B, T, 320)` samples -> `(B, T, D)`."""
+        real = tokens.present
+        values = torch.zeros(*tokens.mask.shape, self.dim)
         if bool(real.any()):
-            waves = tokens.clean().values.cpu()[real].flatten(1)  # (b, T, 160) -> (b, n)
-            values[real] = self._encode(log_mel(waves))[:, :wanted]
-        return Tokens(values.to(tokens.values.device), mask).clean()
+            waves = waveform(tokens[real].clean()).values.cpu()  # (b, n)
+            values[real.cpu()] = self._encode(log_mel(waves))[:, : values.shape[1]]
+        return tokens.with_values(values.to(tokens.values.device))
 
     def _encode(self, features: Tensor) -> Tensor:
-        """`(b, F, T)` -> `(b, T', D)`."""
+        """Spectra `(b, F, 2 T)` -> `(b, T, D)`."""
         found = self._whisper.encode(self._storage.from_array(features.contiguous().numpy()), to_cpu=True)
         return torch.from_numpy(np.array(found))
 
@@ -142,12 +112,12 @@ def mel_filters() -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 @register_backbone("whisper_tiny_en", "audio")
-def load_whisper_tiny_en() -> WhisperCT2:
-    """English, 384 numbers a feature."""
-    return WhisperCT2(weights.find("whisper_tiny_en"))
+def load_whisper_tiny_en(**options: Any) -> WhisperCT2:
+    """English, 384 numbers a token."""
+    return WhisperCT2(weights.find("whisper_tiny_en"), **options)
 
 
 @register_backbone("whisper_base", "audio")
-def load_whisper_base() -> WhisperCT2:
-    """About a hundred languages, 512 numbers a feature."""
-    return WhisperCT2(weights.find("whisper_base"))
+def load_whisper_base(**options: Any) -> WhisperCT2:
+    """About a hundred languages, 512 numbers a token."""
+    return WhisperCT2(weights.find("whisper_base"), **options)
