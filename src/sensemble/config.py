@@ -109,6 +109,9 @@ class Config:
     task: Any = field(default_factory=dict)
     fusion: Any = DEFAULT_FUSION
     width: int = 64
+    quality: Literal["fast", "offline", "best"] = "fast"
+    """Encoders of inputs that name none. `fast`: trained from scratch; `offline`: pretrained, of weights that are here
+    (`sensemble weights get`); `best`: pretrained, fetched from the hub. What cannot be had falls back, and is told."""
     train: TrainConfig = field(default_factory=TrainConfig)
     verdict: Literal["auto", "full", "off"] = "auto"
     """`auto`: evidence within twice the time of the fit; `full`: each single input trained as long as it likes."""
