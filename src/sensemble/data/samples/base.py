@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...errors import DataError
 from ..carriers import Carrier
 
 
@@ -55,3 +57,46 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def write_parquet(path: Path, rows: Sequence[Mapping[str, str | int | None]]) -> None:
+    """Writes rows that have the same keys. A column is whole numbers where its first value is, else text."""
+    import pyarrow  # not at the top: listing samples starts without it
+    import pyarrow.parquet
+
+    columns = {}
+    for name in rows[0]:
+        cells = [row[name] for row in rows]
+        number = isinstance(next((cell for cell in cells if cell is not None), ""), int)
+        columns[name] = pyarrow.array(cells, pyarrow.int64() if number else pyarrow.string())
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file of an archive, and the folders it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def read_json(content: bytes, *, where: str) -> Any:
+    """JSON from an archive.
+
+    Raises:
+        DataError: it is none; also where the text is not UTF-8.
+    """
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise DataError(f"{where} is no JSON ({error})") from error
+
+
+def read_text(content: bytes, *, where: str) -> str:
+    """Text from an archive.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} is not UTF-8 ({error})") from error

@@ -14,10 +14,12 @@ from ... import files
 from ...errors import DataError, unknown
 from ...files import home
 from ..carriers import gather
-from . import easy_vqa, reviews
+from . import easy_vqa, emoji, fillets, reviews, stamps
 from .base import Sample
 
-SAMPLES: dict[str, Sample] = {sample.name: sample for sample in (reviews.SAMPLE, easy_vqa.SAMPLE)}
+SAMPLES: dict[str, Sample] = {
+    sample.name: sample for sample in (reviews.SAMPLE, easy_vqa.SAMPLE, stamps.SAMPLE, emoji.SAMPLE, fillets.SAMPLE)
+}
 """Every sample by name."""
 
 

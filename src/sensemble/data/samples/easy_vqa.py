@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from ...errors import DataError
 from ..archives import wheel_member, wheel_members
 from ..carriers import Carrier
-from .base import Sample, write_csv
+from .base import Sample, read_json, write_csv, write_file
 
 PICTURE = re.compile(r"easy_vqa/data/(train|test)/images/([0-9]{1,9})\.png")
 LARGEST_PICTURE = 2**20
@@ -22,9 +21,7 @@ def unpack(carriers: Sequence[Path], folder: Path) -> None:
     for name, content in wheel_members(carrier, PICTURE, largest=LARGEST_PICTURE):
         split, number = PICTURE.fullmatch(name).groups()  # type: ignore[union-attr]  # it was matched to be here
         pictures[split].add(int(number))
-        target = folder / "images" / split / f"{int(number)}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        write_file(folder / "images" / split / f"{int(number)}.png", content)
     for split, numbers in pictures.items():
         path = f"easy_vqa/data/{split}/questions.json"
         rows = _questions(wheel_member(carrier, path), numbers, where=f"{carrier}: {path}")
@@ -35,10 +32,7 @@ def unpack(carriers: Sequence[Path], folder: Path) -> None:
 
 def _questions(content: bytes, pictures: set[int], *, where: str) -> list[tuple[str, str, int]]:
     """The `[question, answer, picture]` triples of a JSON list, each checked."""
-    try:
-        triples = json.loads(content)
-    except ValueError as error:  # also text that is not UTF-8
-        raise DataError(f"{where} is no JSON ({error})") from error
+    triples = read_json(content, where=where)
     rows = []
     for position, triple in enumerate(triples if isinstance(triples, list) else [triples]):
         match triple:
