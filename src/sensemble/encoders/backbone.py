@@ -6,7 +6,8 @@ Legend: B batch, T tokens in, T' tokens out, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
@@ -26,11 +27,15 @@ class Backbone(nn.Module, ABC):
         dim: D, width of its tokens.
         source: what it must be fed with: a modality that holds its tokenizer, picture size or sample rate.
         digest: tells its weights and settings; equal digests give equal features.
+        files: small text files by name that rebuild it without its weights; none where only its name does.
+        folder: where those files and the weights lie, if they are files of its own.
     """
 
     dim: int
     source: Modality
     digest: str
+    files: Mapping[str, str] | None = None
+    folder: Path | None = None
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tokens:
@@ -44,7 +49,10 @@ class Backbone(nn.Module, ABC):
         return encoded.values[:, 0]
 
     def blocks(self) -> Sequence[nn.Module]:
-        """The body's parts from the bottom up, embeddings first: for tuning the last few, and for learning rates."""
+        """The body's layers from the bottom up: for tuning the last few, for learning rates and for thawing.
+
+        Parameters registered before the first layer (embeddings) lie below it, all others outside go with the last.
+        """
         return []
 
 

@@ -33,7 +33,7 @@ class Frozen(Modality):
     dtype = torch.float32
 
     def __init__(self, backbone: Backbone, *, pool: Pool = "tokens") -> None:
-        self.backbone = backbone.requires_grad_(False).eval()
+        self.backbone = backbone.eval()
         self.pool: Pool = pool
         self.reads_files = backbone.source.reads_files  # type: ignore[misc]
 
