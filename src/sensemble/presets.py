@@ -19,8 +19,12 @@ from .fusion.pooled import PooledFusion
 
 FREE = ("name", "column", "encoder", "missing")
 """Keys of an input that any encoder takes. Further ones are options of a modality that a pretrained body brings."""
-PICTURES = ("size", "fit", "flip", "shift", "zoom", "jitter", "max_pixels")
-"""Such options that pretrained bodies take as well."""
+SHARED = {
+    "image": ("size", "fit", "flip", "shift", "zoom", "jitter", "max_pixels"),
+    "text": ("length", "truncate"),
+    "audio": ("seconds", "crop"),
+}
+"""Such options that pretrained bodies take as well, by modality."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ def choose_encoders(config: Config, table: Table, reasons: Mapping[str, str]) ->
 
 def _choose(kind: str, spec: Spec, values: Sequence[Any], *, best: bool) -> tuple[Choice | None, str]:
     """A model that can be had, or none; and one line about it."""
-    own = sorted(set(spec) - {*FREE, *(PICTURES if kind == "image" else ())})
+    own = sorted(set(spec) - {*FREE, *SHARED[kind]})
     if own:
         return None, f"trained from scratch, as `{own[0]}` is not for pretrained encoders"
     failed = []

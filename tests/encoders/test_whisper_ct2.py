@@ -113,6 +113,7 @@ class TestWhisper:
         frozen = Frozen(body, pool="mean")
         check_modality(frozen, [chirp(0.2), chirp(0.5), chirp(0.9)])
         assert frozen.load(chirp(0.5)).shape == (1, 16)
+        assert torch.allclose(frozen.load(chirp(0.5)), Frozen(body, pool="cls").load(chirp(0.5)))
         assert body.digest in frozen.fingerprint()
 
     def test_frozen_tokens_are_told_by_their_time(self, body: WhisperCT2) -> None:

@@ -74,6 +74,10 @@ class WhisperCT2(Backbone):
             values[real.cpu()] = self._encode(log_mel(waves))[:, : values.shape[1]]
         return tokens.with_values(values.to(tokens.values.device))
 
+    def summary(self, encoded: Tokens) -> Tensor:
+        """The mean: none of its tokens stands for the whole."""
+        return encoded.mean()
+
     def _encode(self, features: Tensor) -> Tensor:
         """Spectra `(b, F, 2 T)` -> `(b, T, D)`."""
         found = self._whisper.encode(self._storage.from_array(features.contiguous().numpy()), to_cpu=True)
