@@ -117,9 +117,12 @@ def test_a_size_it_cannot_halve_five_times_is_refused(options: dict[str, int], m
         make(**options)
 
 
-def test_another_scale_is_refused() -> None:
+def test_options_are_those_of_pictures_but_for_their_scale() -> None:
+    assert make(size=32, fit="pad").source.fingerprint() != make(size=32).source.fingerprint()
     with pytest.raises(ConfigError, match="leave `scale` out"):
         make(scale="data")
+    with pytest.raises(ConfigError, match="'fitt': did you mean 'fit'"):
+        make(fitt="pad")
 
 
 class TestPublished:

@@ -144,7 +144,9 @@ class TestWhisper:
             with files.replace_folder(place) as new:
                 for file in tiny[1].iterdir():
                     (new / file.name).write_bytes(file.read_bytes())
-            assert BACKBONES["audio", name]().digest == WhisperCT2(tiny[1]).digest
+            assert BACKBONES["audio", name](crop="middle").digest == WhisperCT2(tiny[1]).digest
+            with pytest.raises(ConfigError, match=f"key in {name} 'sceonds': did you mean 'seconds'"):
+                BACKBONES["audio", name](sceonds=3)
 
     def test_a_folder_that_holds_something_else_is_refused(self, tiny: tuple[Any, Path], tmp_path: Path) -> None:
         with pytest.raises(DataError, match="holds no Whisper in CTranslate2's form"):

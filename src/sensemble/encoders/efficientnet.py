@@ -16,6 +16,7 @@ from torch.nn import functional
 from .. import weights
 from ..errors import ConfigError, DataError
 from ..modalities.image import Image
+from ..registry import check
 from ..tokens import Tokens
 from .backbone import Backbone, register_backbone
 
@@ -56,11 +57,12 @@ class EfficientNetLite0(Backbone):
 
     def __init__(self, *, size: int = 224, **options: Any) -> None:
         super().__init__()
-        if size < SHRINK or size % SHRINK:
-            raise ConfigError(f"efficientnet_lite0: size is a multiple of {SHRINK}, such as 224, not {size}")
         if "scale" in options:
             raise ConfigError("efficientnet_lite0 standardises pictures in its own way; leave `scale` out")
-        self.source = Image(size=size, scale="imagenet", **options)
+        checked = check(Image, {**options, "size": size, "scale": "imagenet"}, where="efficientnet_lite0")
+        if checked["size"] < SHRINK or checked["size"] % SHRINK:
+            raise ConfigError(f"efficientnet_lite0: size is a multiple of {SHRINK}, such as 224, not {size}")
+        self.source = Image(**checked)
         self.source.restore({"mean": MEAN, "std": STD})
         self.places = (size // SHRINK) ** 2
         self.digest = f"efficientnet_lite0 untrained {size}"

@@ -5,6 +5,7 @@ Legend: B batch, n samples, T tokens of 20 ms, F mel bands, D width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from torch.nn import functional
 from .. import weights
 from ..errors import ConfigError, DataError
 from ..modalities.wave import Wave, waveform
+from ..registry import check
 from ..tokens import Tokens
 from .backbone import Backbone, register_backbone
 
@@ -118,10 +120,15 @@ def mel_filters() -> np.ndarray[Any, np.dtype[np.float32]]:
 @register_backbone("whisper_tiny_en", "audio")
 def load_whisper_tiny_en(**options: Any) -> WhisperCT2:
     """English, 384 numbers a token."""
-    return WhisperCT2(weights.find("whisper_tiny_en"), **options)
+    return _load("whisper_tiny_en", options)
 
 
 @register_backbone("whisper_base", "audio")
 def load_whisper_base(**options: Any) -> WhisperCT2:
     """About a hundred languages, 512 numbers a token."""
-    return WhisperCT2(weights.find("whisper_base"), **options)
+    return _load("whisper_base", options)
+
+
+def _load(name: str, options: Mapping[str, Any]) -> WhisperCT2:
+    checked = check(WhisperCT2, options, where=name)
+    return WhisperCT2(weights.find(name), **checked)
