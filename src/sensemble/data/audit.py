@@ -16,12 +16,13 @@ from .joined import Finding, Inputs, Joined
 from .leaks import Target, informative_absence, leaks
 from .load import Problem
 from .shallow import Look
+from .soundprints import SOUNDS
 from .table import Table
 from .thumbnails import Thumbnails
 from .twins import PICTURES, near_pictures, near_texts
 
 ROWS = 5_000
-"""Rows on which each input's score is measured; fewer pictures, as they must be decoded."""
+"""Rows on which each input's score is measured; fewer pictures and sounds, as they must be decoded."""
 RARE = 0.05
 """Share of the rarest class that counts as imbalance; with many classes, a quarter of an even share."""
 KINDS = ("leak", "duplicate", "group", "missing_informative", "id", "constant", "imbalance")
@@ -158,7 +159,7 @@ def _telling(rows: Joined, inputs: Inputs, target: Target, look: Look, seed: int
     """Leaks and telling absences, judged on the first split alone."""
     scores, found = {}, []
     for name, (kind, column) in inputs.items():
-        most = PICTURES[0] if kind == "image" else ROWS
+        most = {"image": PICTURES[0], "audio": SOUNDS}.get(kind, ROWS)
         places = rows.sample(rows.first, most, seed, rows.present(column) & ~np.isnan(target.values))
         values = [rows.column(column)[place] for place in places]
         score = score_alone(kind, values, target.values[places], classes=target.kind == "classes", look=look, seed=seed)

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import OneHotEncoder
 
+from .soundprints import NAMES, soundprints
+
 Array = NDArray[np.float64]
 Look = Callable[[Any], NDArray[np.uint8] | None]
 """A raw picture -> a square thumbnail `(side, side, 3)`, or `None` where it cannot be read."""
@@ -72,6 +74,12 @@ def _cells(values: Sequence[Any], look: Look) -> Features | None:
     return Features(np.array(small), usable, "one cell of an 8 x 8 thumbnail") if small else None
 
 
+def _levels(values: Sequence[Any], look: Look) -> Features | None:
+    prints = soundprints(values)
+    usable = np.array([each is not None for each in prints], dtype=bool)
+    return Features(np.array([each for each in prints if each is not None]), usable, "", NAMES) if any(usable) else None
+
+
 def _dimensions(values: Sequence[Any], look: Look) -> Features | None:
     rows = [_vector(value) for value in values]
     lengths = Counter(len(row) for row in rows if row is not None)
@@ -114,6 +122,7 @@ FEATURES: dict[str, Callable[[Sequence[Any], Look], Features | None]] = {
     "category": _categories,
     "text": _words,
     "image": _cells,
+    "audio": _levels,
     "vector": _dimensions,
 }
 """How each kind of input is turned into features; kinds that are not here have none."""

@@ -1,4 +1,4 @@
-"""Encoders of sequences: words of a text or steps of ready-made features.
+"""Encoders of sequences: words of a text, steps of ready-made features, frames of a sound.
 
 Legend: B batch, T tokens, D the encoder's own width.
 """
@@ -72,7 +72,7 @@ def _in_order(body: nn.Module, values: Tensor, order: Tensor) -> Tensor:
     return torch.zeros_like(states).scatter(1, order.unsqueeze(-1).expand_as(states), states)
 
 
-@register("lstm", "text", "vector")
+@register("lstm", "text", "vector", "audio")
 class LSTM(_Recurrent):
     """A bidirectional LSTM (Hochreiter & Schmidhuber 1997; Schuster & Paliwal 1997).
 
@@ -87,7 +87,7 @@ class LSTM(_Recurrent):
     kind = nn.LSTM
 
 
-@register("gru", "text", "vector")
+@register("gru", "text", "vector", "audio")
 class GRU(_Recurrent):
     """A bidirectional GRU (Cho et al. 2014): like `lstm` with a quarter fewer weights, often as good.
 

@@ -72,7 +72,8 @@ def digest(raw: Any, *, is_file: bool) -> bytes | None:
     """What tells a raw value's content: 20 bytes, equal for equal contents whatever the file's name.
 
     Args:
-        raw: a path, text, bytes, an array, a Pillow image, or a mapping with `bytes` or `path`.
+        raw: a path, text, bytes, an array, a Pillow image, or a mapping with `bytes` or `path`, or with `array` and
+            `sampling_rate`.
         is_file: whether a string is the path of a file.
 
     Returns:
@@ -80,8 +81,12 @@ def digest(raw: Any, *, is_file: bool) -> bytes | None:
     """
     found = hashlib.blake2b(digest_size=20)
     if isinstance(raw, Mapping):
-        raw = raw.get("path") if raw.get("bytes") is None else raw["bytes"]
-        is_file = True
+        if raw.get("array") is not None:  # decoded samples, whatever file they came from
+            found.update(f"sound {raw.get('sampling_rate')}\0".encode())
+            raw = _array(raw["array"])
+        else:
+            raw = raw.get("path") if raw.get("bytes") is None else raw["bytes"]
+            is_file = True
     if isinstance(raw, Path) or (is_file and isinstance(raw, str)):
         try:
             check_file(Path(raw), "file")
@@ -102,3 +107,11 @@ def digest(raw: Any, *, is_file: bool) -> bytes | None:
     else:
         return None
     return found.digest()
+
+
+def _array(values: Any) -> Any:
+    """Nested lists as an array; ragged ones as they are."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return values
