@@ -181,13 +181,26 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def anchor(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping with the paths under `data:` starting at `folder`."""
+    """The mapping with the paths under `data:`, and the folders of pretrained models, starting at `folder`."""
     result = dict(mapping)
+    if isinstance(result.get("inputs"), Mapping):
+        result["inputs"] = anchor_models(result["inputs"], folder)
     if isinstance(result.get("data"), Mapping):
         result["data"] = {
             key: str(folder / value) if key in ("train", "valid", "test") and isinstance(value, str) else value
             for key, value in result["data"].items()
         }
+    return result
+
+
+def anchor_models(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Inputs with `encoder.model` absolute where it names a folder with a model in `folder`; else it is another name."""
+    result = dict(inputs)
+    for name, spec in inputs.items():
+        encoder = spec.get("encoder") if isinstance(spec, Mapping) else None
+        model = encoder.get("model") if isinstance(encoder, Mapping) else None
+        if isinstance(model, str) and (folder / model).is_dir():
+            result[name] = {**spec, "encoder": {**encoder, "model": str((folder / model).resolve())}}
     return result
 
 

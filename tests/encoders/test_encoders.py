@@ -21,8 +21,9 @@ VALUES: dict[str, list[Any]] = {
     "number": [1, 2.5, -3, 100],
     "category": ["a", "b", "c"],
     "vector": [random.normal(size=(n, 4)).tolist() for n in (1, 5, 3)],
+    "video": [random.integers(0, 255, (n, 20, 24, 3), dtype=np.uint8) for n in (1, 5, 4)],
 }
-OPTIONS: dict[str, dict[str, Any]] = {"text": {"vocab": 300}, "image": {"size": 16}}
+OPTIONS: dict[str, dict[str, Any]] = {"text": {"vocab": 300}, "image": {"size": 16}, "video": {"size": 16}}
 SMALL: dict[str, dict[str, Any]] = {
     "image/resnet": {"depth": 10, "channels": 8},
     "image/vit": {"dim": 16, "depth": 1, "patch": 8},
@@ -30,6 +31,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "text/transformer": {"dim": 16, "depth": 1},
     "vector/transformer": {"dim": 16, "depth": 1},
     "text/bag": {"dim": 16, "pairs": 50},
+    "video/frames": {"dim": 16, "looks": 2, "frame": {"name": "cnn", "channels": [8, 16]}},
+    "video/tubelet": {"dim": 16, "depth": 1, "patch": 8},
+    "video/conv3d": {"dim": 16, "channels": [8, 16], "looks": 2},
 }
 EVERY = [(kind, name) for kind in MODALITIES for name in encoders(kind)]
 
@@ -65,12 +69,14 @@ def toys(kind: str) -> list[Any]:
             [*draw.choice(["so", "tea", "今天", "茶"], draw.integers(1, 6)), ("good", "bad")[i % 2]] for i in range(32)
         ]
         return [" ".join(draw.permutation(each)) for each in words]
+    if kind == "video":
+        return [draw.integers(0, 255, (n, 16, 16, 3), dtype=np.uint8) for n in draw.integers(1, 4, 32)]
     if kind == "image":
         return [draw.integers(0, 255, (16, 16, 3), dtype=np.uint8) for _ in range(32)]
     return [draw.normal(size=(n, 4)).tolist() for n in draw.integers(1, 6, 32)]
 
 
-@pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("text", "image", "vector")])
+@pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("text", "image", "vector", "video")])
 def test_it_learns_a_tiny_set(kind: str, name: str) -> None:
     fitted, values = modality(kind), toys(kind)
     torch.manual_seed(0)

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError
 from ..modalities.base import Modality
 from ..tokens import Tokens
 
@@ -28,14 +29,14 @@ class Backbone(nn.Module, ABC):
         source: what it must be fed with: a modality that holds its tokenizer, picture size or sample rate.
         digest: tells its weights and settings; equal digests give equal features.
         files: small text files by name that rebuild it without its weights; none where only its name does.
-        folder: where those files and the weights lie, if they are files of its own.
+        head: what only the summary needs, if anything.
     """
 
     dim: int
     source: Modality
     digest: str
     files: Mapping[str, str] | None = None
-    folder: Path | None = None
+    head: nn.Module | None = None
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tokens:
@@ -55,6 +56,10 @@ class Backbone(nn.Module, ABC):
         """
         return []
 
+    def copy(self, folder: Path) -> bool:
+        """Writes its files and weights to a folder that can take its name's place. Returns whether it has any."""
+        return False
+
 
 def pool(backbone: Backbone, encoded: Tokens, how: Pool) -> Tokens:
     """A body's tokens as its encoder gives them: all of them, or one a row."""
@@ -69,6 +74,18 @@ def encode(backbone: Backbone, tokens: Tokens, how: Pool) -> Tokens:
     with torch.inference_mode():
         prepared = backbone.source.prepare(tokens.clean(), training=False)
         return pool(backbone.eval(), backbone(prepared), how)
+
+
+def copy_body(backbone: Backbone, folder: Path) -> Path:
+    """Copies a body's files to `pretrained/DIGEST` in a folder. Returns that place.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    target = folder / "pretrained" / backbone.digest
+    if not backbone.copy(target):
+        raise ConfigError("this pretrained model has no folder to copy: it is there wherever its name is known")
+    return target
 
 
 Made = TypeVar("Made", bound=Callable[..., Backbone])

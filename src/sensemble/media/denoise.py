@@ -22,7 +22,7 @@ FRAME = 0.032
 """Seconds of a frame; a quarter of it lies between two."""
 QUANTILE = 0.3
 """Share of the frames below whose power the noise is looked for."""
-NEIGHBOURS = 500.0
+NEIGHBOURS = 200.0
 """Hertz on either side over which the noise is alike."""
 MEMORY = 0.98
 """How much the last frame's ratio counts."""

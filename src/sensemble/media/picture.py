@@ -49,7 +49,7 @@ def read_picture(raw: Any, size: int, framing: Framing, *, max_pixels: int = MAX
     try:
         image, extent = _decode(raw, size, framing, max_pixels)
         image.load()
-        framed = _frame(_colour(image), extent or image.size, size, framing)
+        framed = frame_picture(_colour(image), extent or image.size, size, framing)
         return _turn(framed, image.info.get("exif"))
     except Unreadable:
         raise
@@ -192,7 +192,7 @@ def _colour(image: Pillow.Image) -> Pillow.Image:
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _frame(image: Pillow.Image, extent: tuple[float, float], size: int, framing: Framing) -> Pillow.Image:
+def frame_picture(image: Pillow.Image, extent: tuple[float, float], size: int, framing: Framing) -> Pillow.Image:
     """The upper left `extent` of an RGB or RGBA picture -> an RGB square; `whole` keeps the proportions instead."""
     width, height = extent
     if framing == "stretch":

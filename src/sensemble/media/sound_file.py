@@ -86,7 +86,7 @@ def _file(raw: Any) -> IO[bytes]:
     if isinstance(raw, bytes | bytearray | memoryview):
         data = bytes(raw)
         check_length(data)
-        return io.BytesIO(data)
+        return _Bytes(data)
     if isinstance(raw, str | Path):
         if not check_file(Path(raw), "sound"):
             raise Unreadable("file is empty")
@@ -96,6 +96,13 @@ def _file(raw: Any) -> IO[bytes]:
             raise Unreadable(f"file cannot be opened ({error.strerror})") from error
     hint = '; give {"array": ..., "sampling_rate": ...}' if hasattr(raw, "__array__") else ""
     raise Unreadable(f"not a sound but {type(raw).__name__}{hint}")
+
+
+class _Bytes(io.BytesIO):
+    """Bytes in which a damaged header may send the decoder before their start; its callback must not raise."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return super().seek(max(0, offset) if whence == 0 else offset, whence)
 
 
 def _by_soundfile(file: IO[bytes], kind: Kind, share: float | None, stack: ExitStack) -> Sound | None:
@@ -135,11 +142,13 @@ def _by_av(file: IO[bytes], kind: Kind, stack: ExitStack) -> Sound:
         raise
     try:
         container = stack.enter_context(av.open(file, format=kind.ffmpeg))
-    except (av.FFmpegError, ValueError, OSError) as error:
+    except Exception as error:  # decoders of damaged bytes raise whatever they like
         raise Unreadable(DAMAGED) from error
     if not container.streams.audio:
         raise Unreadable("has no sound track")
     track = container.streams.audio[0]
+    if track.codec_context is None:
+        raise Unreadable("has a sound track of an unknown kind")
     rate = track.codec_context.sample_rate
     _check_form(rate, track.codec_context.channels)
     frames = None
@@ -157,7 +166,9 @@ def _by_av(file: IO[bytes], kind: Kind, stack: ExitStack) -> Sound:
                 done += len(block)
                 if len(block):
                     yield block
-        except (av.FFmpegError, OSError) as error:
+        except Unreadable:
+            raise
+        except Exception as error:
             raise Unreadable(f"{DAMAGED} after {done / rate:.1f} s") from error
 
     return Sound(rate, frames, blocks)
