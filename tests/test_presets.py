@@ -52,7 +52,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def look(model: str, name: str) -> str | None:
             return f"/cache/{model}/{name}" if model in kept else None
 
-        found = SimpleNamespace(try_to_load_from_cache=look, hf_hub_download=reached)
+        found = SimpleNamespace(try_to_load_from_cache=look, model_info=reached)
         monkeypatch.setitem(sys.modules, "huggingface_hub", found)
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(try_to_load_from_cache=refuse))
@@ -141,14 +141,14 @@ class TestOffline:
 
     @pytest.mark.parametrize(
         ("settings", "pool"),
-        [({"fusion": "late"}, "mean"), ({"fusion": "concat"}, "mean"), ({"fusion": "transformer"}, None)],
+        [({"fusion": "late"}, "mean"), ({"fusion": "concat"}, "mean"), ({"fusion": "transformer"}, "tokens")],
     )
     def test_one_token_will_do_where_nothing_attends(
-        self, here: Callable[..., None], settings: dict[str, Any], pool: str | None
+        self, here: Callable[..., None], settings: dict[str, Any], pool: str
     ) -> None:
         here("efficientnet_lite0")
         encoders, _ = plan("offline", {"photo": "image"}, **settings)
-        assert encoders["photo"].get("pool") == pool
+        assert encoders["photo"]["pool"] == pool
 
     def test_an_unknown_column_is_left_to_who_checks_it(self, here: Callable[..., None]) -> None:
         here("minilm")
@@ -169,10 +169,10 @@ class TestBest:
     def test_models_that_can_be_fetched_are_used(self, here: Callable[..., None], hub: Callable[..., None]) -> None:
         here()
         asked = []
-        hub(reached=lambda model, name, **_: asked.append((model, name)))
+        hub(reached=lambda model, **_: asked.append(model))
         encoders, _ = plan("best")
         assert encoders["photo"]["model"] == presets.BEST["image"].model
-        assert {name for _, name in asked} == {"config.json"}
+        assert asked == [presets.BEST["text"].model, presets.BEST["image"].model]
 
     def test_out_of_reach_it_falls_back_to_offline_and_then_to_scratch(
         self, here: Callable[..., None], hub: Callable[..., None]

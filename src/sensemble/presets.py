@@ -56,6 +56,8 @@ BEST = {
     "audio": Choice(model="openai/whisper-base"),
 }
 """By modality: of the hub, small enough for one GPU or a patient CPU; what reads or hears knows many languages."""
+PATIENCE = 5.0
+"""Seconds that the hub has for an answer."""
 TEXTS = 200
 """Values whose letters are counted."""
 LATIN = 0.8
@@ -81,8 +83,8 @@ def choose_encoders(config: Config, table: Table, reasons: Mapping[str, str]) ->
         values = table.column(column) if kind == "text" and column in table.columns else []
         found, why = _choose(kind, spec, values, best=config.quality == "best")
         if found is not None:
-            pool = {"pool": "mean"} if _pools(config) else {}
-            inputs[name] = {**spec, "encoder": {"name": "pretrained", "model": found.model, **pool}}
+            pool = "mean" if _pools(config) else "tokens"
+            inputs[name] = {**spec, "encoder": {"name": "pretrained", "model": found.model, "pool": pool}}
         told[name] = "; ".join(part for part in (told.get(name, ""), why) if part)
     return inputs, told
 
@@ -121,7 +123,7 @@ def _lacks(choice: Choice) -> str:
 def _out_of_reach(model: str) -> str:
     """Why a model of the hub cannot be had, if so: it is not in the local cache, and the hub does not answer.
 
-    One small file is asked for; the model itself is fetched by its encoder.
+    The hub is asked once whether it has the model, which its encoder then fetches.
     """
     import huggingface_hub
 
@@ -129,7 +131,7 @@ def _out_of_reach(model: str) -> str:
     if all(isinstance(each, str) for each in kept):
         return ""
     try:
-        huggingface_hub.hf_hub_download(model, "config.json", etag_timeout=5)
+        huggingface_hub.model_info(model, timeout=PATIENCE)
     except Exception as error:  # no network, no right to it, a broken cache: it cannot be had, whatever the cause
         return f"{model} is neither here nor can be fetched ({type(error).__name__})"
     return ""

@@ -89,7 +89,7 @@ def test_blocks_hold_every_parameter_from_the_bottom_up() -> None:
     blocks = body.blocks()
     assert sum(p.numel() for block in blocks for p in block.parameters()) == sum(p.numel() for p in body.parameters())
     assert len(blocks) == 18
-    assert blocks[0] is body.stem and blocks[-1] is body.head
+    assert blocks[0] is body.stem and blocks[-1] is body.top
 
 
 def test_strided_convolutions_pad_below_and_to_the_right_only() -> None:

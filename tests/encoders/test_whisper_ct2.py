@@ -54,7 +54,7 @@ class TestLogMel:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     """A tiny random Whisper of transformers, and the folder of its CTranslate2 form."""
     transformers = pytest.importorskip("transformers")
     converters = pytest.importorskip("ctranslate2.converters")
@@ -79,18 +79,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
 
 
 @pytest.fixture(scope="module")
-def body(tiny: tuple[Any, Path]) -> WhisperCT2:
-    return WhisperCT2(tiny[1])
+def body(whisper: tuple[Any, Path]) -> WhisperCT2:
+    return WhisperCT2(whisper[1])
 
 
 class TestWhisper:
-    def test_features_equal_those_of_transformers(self, tiny: tuple[Any, Path], body: WhisperCT2) -> None:
+    def test_features_equal_those_of_transformers(self, whisper: tuple[Any, Path], body: WhisperCT2) -> None:
         sounds = [chirp(1), chirp(2.005, pitch=900)]
         encoded = encode(body, body.source.collate([body.source.load(each) for each in sounds]), "tokens")
         assert encoded.mask.sum(1).tolist() == [50, 101]  # 20 ms each, rounded up
         for row, sound in enumerate(sounds):
             with torch.no_grad():
-                expected = tiny[0](log_mel(torch.from_numpy(sound["array"])[None])).last_hidden_state[0]
+                expected = whisper[0](log_mel(torch.from_numpy(sound["array"])[None])).last_hidden_state[0]
             count = int(encoded.mask[row].sum())
             assert float((encoded.values[row, :count] - expected[:count]).abs().max()) < 1e-3
         assert body.dim == 16
@@ -123,17 +123,17 @@ class TestWhisper:
     def test_at_most_30_seconds_are_heard(self, body: WhisperCT2, seconds: float, tokens: int) -> None:
         assert len(body.source.load(chirp(seconds))) == tokens
 
-    def test_more_than_30_seconds_cannot_be_asked_for(self, tiny: tuple[Any, Path]) -> None:
-        assert len(WhisperCT2(tiny[1], seconds=0.5).source.load(chirp(2))) == 25
+    def test_more_than_30_seconds_cannot_be_asked_for(self, whisper: tuple[Any, Path]) -> None:
+        assert len(WhisperCT2(whisper[1], seconds=0.5).source.load(chirp(2))) == 25
         with pytest.raises(ConfigError, match="at most 30 seconds; seconds cannot be 60"):
-            WhisperCT2(tiny[1], seconds=60)
+            WhisperCT2(whisper[1], seconds=60)
 
     def test_it_has_nothing_to_tune(self, body: WhisperCT2) -> None:
         assert not list(body.parameters())
         assert not body.blocks()
 
     def test_registered_names_ask_for_their_weights(
-        self, tiny: tuple[Any, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, whisper: tuple[Any, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SENSEMBLE_HOME", str(tmp_path))
         assert "whisper_base" not in encoders("audio")  # a body, not an encoder; the look-up imports it
@@ -142,16 +142,16 @@ class TestWhisper:
                 BACKBONES["audio", name]()
             place = tmp_path / "weights" / name
             with files.replace_folder(place) as new:
-                for file in tiny[1].iterdir():
+                for file in whisper[1].iterdir():
                     (new / file.name).write_bytes(file.read_bytes())
-            assert BACKBONES["audio", name](crop="middle").digest == WhisperCT2(tiny[1]).digest
+            assert BACKBONES["audio", name](crop="middle").digest == WhisperCT2(whisper[1]).digest
             with pytest.raises(ConfigError, match=f"key in {name} 'sceonds': did you mean 'seconds'"):
                 BACKBONES["audio", name](sceonds=3)
 
-    def test_a_folder_that_holds_something_else_is_refused(self, tiny: tuple[Any, Path], tmp_path: Path) -> None:
+    def test_a_folder_that_holds_something_else_is_refused(self, whisper: tuple[Any, Path], tmp_path: Path) -> None:
         with pytest.raises(DataError, match="holds no Whisper in CTranslate2's form"):
             WhisperCT2(tmp_path)
-        for file in tiny[1].iterdir():
+        for file in whisper[1].iterdir():
             (tmp_path / file.name).write_bytes(file.read_bytes())
         (tmp_path / "model.bin").write_bytes(b"\6\0\0\0 cut off")
         with pytest.raises(DataError, match="holds no Whisper"):

@@ -25,14 +25,14 @@ STAGES = (
     (112, 6, 5, 1, 3), (192, 6, 5, 2, 4), (320, 6, 3, 1, 1),
 )  # fmt: skip
 """Of each stage: channels, expansion, kernel, stride of its first block, blocks."""
-STEM, HEAD = 32, 1280
+STEM, TOP = 32, 1280
 SHRINK = 32
 """A picture's side is so many times its grid's."""
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
 """What the published weights were trained with. Under it their batch statistics fit photos twice as well as under
 ImageNet's own mean and deviation."""
 PUBLISHED = {
-    "_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "head.conv", "_bn1": "head.norm",
+    "_conv_stem": "stem.conv", "_bn0": "stem.norm", "_conv_head": "top.conv", "_bn1": "top.norm",
 }  # fmt: skip
 PUBLISHED_BLOCK = {
     "_expand_conv": "expand.conv", "_bn0": "expand.norm", "_depthwise_conv": "depthwise.conv",
@@ -53,7 +53,7 @@ class EfficientNetLite0(Backbone):
         options: further ones of the image modality (`fit`, `flip`, `shift`, ...).
     """
 
-    dim = HEAD
+    dim = TOP
 
     def __init__(self, *, size: int = 224, **options: Any) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class EfficientNetLite0(Backbone):
                 blocks.append(_Block(before, channels, expansion, kernel, 1 if place else stride))
                 before = channels
         self.body = nn.ModuleList(blocks)
-        self.head = _Conv(before, HEAD)
+        self.top = _Conv(before, TOP)
 
     def forward(self, tokens: Tokens) -> Tokens:
         """`(B, T, 3, H, W)` -> `(B, T * G, D)`."""
@@ -85,14 +85,14 @@ class EfficientNetLite0(Backbone):
         values = self.stem(pictures.contiguous(memory_format=torch.channels_last))
         for block in self.body:
             values = block(values)
-        grid: Tensor = rearrange(self.head(values), "n d h w -> n (h w) d")
+        grid: Tensor = rearrange(self.top(values), "n d h w -> n (h w) d")
         return grid
 
     def summary(self, encoded: Tokens) -> Tensor:
         return encoded.mean()
 
     def blocks(self) -> Sequence[nn.Module]:
-        return [self.stem, *self.body, self.head]
+        return [self.stem, *self.body, self.top]
 
     def train(self, mode: bool = True) -> EfficientNetLite0:
         super().train(mode)

@@ -80,6 +80,12 @@ class WhisperCT2(Backbone):
         """The mean: none of its tokens stands for the whole."""
         return encoded.mean()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> WhisperCT2:
+        raise ConfigError(
+            "this Whisper runs through CTranslate2 and cannot be tuned; leave `tune: frozen`, or take Whisper of the "
+            "hub, such as openai/whisper-base"
+        )
+
     def _encode(self, features: Tensor) -> Tensor:
         """Spectra `(b, F, 2 T)` -> `(b, T, D)`."""
         found = self._whisper.encode(self._storage.from_array(features.contiguous().numpy()), to_cpu=True)
