@@ -187,6 +187,8 @@ class _Part(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         content = self.file.read(min(len(buffer), self.left))
+        if self.left and not content:
+            raise EOFError("it ends early")
         buffer[: len(content)] = content
         self.left -= len(content)
         return len(content)
