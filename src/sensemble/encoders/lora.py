@@ -25,7 +25,9 @@ def add_lora(backbone: Backbone, *, rank: int, alpha: float) -> None:
         import peft
         from transformers.pytorch_utils import Conv1D
     except ImportError as error:
-        raise ConfigError("tune: lora needs the package 'peft'; install it: pip install 'sensemble[pretrained]'") from error
+        raise ConfigError(
+            "tune: lora needs the package 'peft'; install it: pip install 'sensemble[pretrained]'"
+        ) from error
     targets = [
         name
         for name, module in backbone.named_modules()

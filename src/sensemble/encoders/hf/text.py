@@ -1,6 +1,6 @@
 """Text bodies: BERT and its kin, sentence-transformers, decoders such as GPT-2, the text half of CLIP.
 
-Legend: B batch, T tokens, b rows with a text, t the longest of them, D width.
+Legend: B batch, T tokens, b rows with a text, t tokens of the longest, D width.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import ConfigError
 from ...modalities.text import Text
 from ...tokens import Tokens
 from .bundle import POOLING, Bundle, need
-from .model import HubBody, build, layers, make_config, quiet
+from .model import HubBody, build, layers, make_config, quiet, to_left, to_places
 
 LENGTH = 256
 """Tokens of a text, unless told otherwise or fewer are possible."""
@@ -56,9 +56,7 @@ class Pieces(Text):
         """The text of every token, or the name of a mark."""
         text = self._clean(raw)
         found = self.tokenizer_.encode(text)
-        pieces = [
-            text[start:end] or token for (start, end), token in zip(found.offsets, found.tokens, strict=True)
-        ]
+        pieces = [text[start:end] or token for (start, end), token in zip(found.offsets, found.tokens, strict=True)]
         return pieces or ["(blank)"]
 
     def decode(self, ids: Iterable[int] | Tensor) -> str:
@@ -116,21 +114,12 @@ class TextBody(HubBody):
 
     def forward(self, tokens: Tokens) -> Tokens:
         """`(B, T)` ids -> `(B, T, D)`. Rows are brought to the left and masked slots hold the model's padding."""
-        rows = tokens.present
-        shape = (*tokens.mask.shape, self.dim)
-        if not bool(rows.any()):
-            return Tokens(torch.zeros(shape, device=tokens.mask.device), tokens.mask)
-        ids, mask = tokens.values[rows], tokens.mask[rows]  # (b, T)
-        longest = int(mask.sum(1).max())
-        order = (~mask).long().argsort(dim=1, stable=True)[:, :longest]  # (b, t), real ones first
-        ids, real = ids.gather(1, order), mask.gather(1, order)
-        ids = ids.masked_fill(~real, self.pad)
-        hidden = self.body(input_ids=ids, attention_mask=real.long()).last_hidden_state  # (b, t, D)
-        places = order.unsqueeze(-1).expand_as(hidden)
-        back = hidden.new_zeros(len(ids), *shape[1:]).scatter(1, places, hidden)  # (b, T, D)
-        values = hidden.new_zeros(shape)
-        values[rows] = back
-        return tokens.with_values(values)
+        if not bool(tokens.mask.any()):
+            return Tokens(torch.zeros(*tokens.mask.shape, self.dim, device=tokens.mask.device), tokens.mask)
+        found, order = to_left(tokens)
+        ids = found.values.masked_fill(~found.mask, self.pad)
+        hidden = self.body(input_ids=ids, attention_mask=found.mask.long()).last_hidden_state  # (b, t, D)
+        return to_places(hidden, order, tokens)
 
     def summary(self, encoded: Tokens) -> Tensor:
         if self.reads == "mean":
