@@ -17,7 +17,7 @@ TEXTS = ["good tea, good day", "not bad at all, 很好的茶", "so so", "a longe
 MARKS = {
     "bert": ("[PAD]", "[CLS]", "[SEP]"),
     "roberta": ("<s>", "<pad>", "</s>"),
-    "clip": ("<|pad|>", "<|startoftext|>", "<|endoftext|>"),
+    "clip": ("<|pad|>", "<|unknown|>", "<|startoftext|>", "<|endoftext|>"),
 }
 
 
@@ -49,7 +49,7 @@ def tokenizer(folder: Path, marks: tuple[str, ...] | None) -> int:
     )
     made.train_from_iterator(TEXTS, trainer)
     if marks:
-        first, last = (marks[0], marks[2]) if marks[0] == "<s>" else marks[1:]
+        first, last = (marks[0], marks[2]) if marks[0] == "<s>" else marks[-2:]
         made.post_processor = processors.TemplateProcessing(
             single=f"{first} $A {last}", special_tokens=[(each, made.token_to_id(each)) for each in (first, last)]
         )
@@ -116,7 +116,7 @@ def clip(folder: Path) -> None:
     from transformers import CLIPConfig, CLIPModel
 
     size = tokenizer(folder, MARKS["clip"])
-    text = {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, **SMALL}
+    text = {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, **SMALL}
     vision = {"image_size": 32, "patch_size": 16, **SMALL}
     CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).save_pretrained(folder)
     preprocessor(folder, resample=3, size={"shortest_edge": 32}, do_center_crop=True, crop_size=32)

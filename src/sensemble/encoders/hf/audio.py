@@ -1,6 +1,6 @@
 """Sound bodies: the encoder of Whisper, wav2vec 2.0 and its kin, the sound half of CLAP.
 
-Legend: B batch, T tokens, b rows with a sound, t tokens of the longest, H samples of a token, G tokens of CLAP, D width.
+Legend: B batch, T tokens, b rows with a sound, t tokens of the longest, H samples of a token, G CLAP's tokens, D width.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class WaveBody(SoundBody):
     def hear(self, tokens: Tokens) -> Tensor:
         lengths = tokens.mask.sum(1)
         hidden = tokens.values.new_zeros(*tokens.mask.shape, self.dim)
-        for length in lengths.unique().tolist():
+        for length in sorted(set(lengths.tolist())):
             rows = lengths == length
             waves = nn.functional.pad(tokens.values[rows, :length].flatten(1), (0, self.more))
             found = self.body(input_values=waves).last_hidden_state  # (rows, length, D)
@@ -179,7 +179,8 @@ class ClapBody(SoundBody):
         features = torch.stack([torch.as_tensor(each, dtype=torch.float32) for each in spectra]).to(waves.values.device)
         longer = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
         hidden = self.body(input_features=features, is_longer=longer).last_hidden_state  # (b, D, pitch, time)
-        return rearrange(hidden, "b d h w -> b (h w) d")
+        places: Tensor = rearrange(hidden, "b d h w -> b (h w) d")
+        return places
 
     def blocks(self) -> Sequence[nn.Module]:
         return layers(self.body)

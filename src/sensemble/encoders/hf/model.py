@@ -153,9 +153,7 @@ def layers(model: nn.Module) -> Sequence[nn.Module]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the library's notices and bars: what matters of them is raised."""
-    need("transformers")
-    from transformers.utils import logging
-
+    logging = need("transformers").utils.logging
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()

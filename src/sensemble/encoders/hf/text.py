@@ -76,7 +76,7 @@ class Pieces(Text):
 
 
 class TextBody(HubBody):
-    """A Transformer over text. Its summary is what it was trained to give: of the first token, of the last, or the mean.
+    """A Transformer over text. Its summary is what it was trained to give: the first token's, the last's, or the mean.
 
     Args:
         bundle: the model's files.
@@ -99,9 +99,11 @@ class TextBody(HubBody):
         body = build(bundle, HALVES.get(bundle.kind, "AutoModel"), config, where=where)
         if body.main_input_name != "input_ids":
             raise ConfigError(f"{where}: {bundle.folder} is a model of the kind {bundle.kind!r}, which reads no text")
+        if tokenizer.get_vocab_size(with_added_tokens=False) > config.vocab_size:
+            raise ConfigError(f"{where}: {bundle.folder}: its tokenizer is another model's: it knows too many pieces")
         self.body: nn.Module = body.get_encoder() if config.is_encoder_decoder else body
         self.dim = int(config.hidden_size)
-        self.pad = int(getattr(config, "pad_token_id", None) or 0)
+        self.pad = max(0, getattr(config, "pad_token_id", None) or 0)
         self.reads = _summary(bundle)
         limit = _positions(self.body, config)
         usual = bundle.json("sentence_bert_config.json").get("max_seq_length") or LENGTH
@@ -109,7 +111,8 @@ class TextBody(HubBody):
         least = tokenizer.num_special_tokens_to_add(is_pair=False) + 1
         if not least <= length <= limit:
             raise ConfigError(f"{where}: length must be from {least} to {limit} for this model, not {length}")
-        blank = next((each for each in (config.bos_token_id, config.eos_token_id) if isinstance(each, int)), self.pad)
+        marks = (getattr(config, name, None) for name in ("bos_token_id", "eos_token_id"))
+        blank = next((mark for mark in marks if isinstance(mark, int)), self.pad)
         self.source = Pieces(tokenizer, length=length, truncate=options.get("truncate", "end"), blank=blank)
 
     def forward(self, tokens: Tokens) -> Tokens:
@@ -138,6 +141,8 @@ def _tokenizer(bundle: Bundle, where: str) -> Tokenizer:
     try:
         if "tokenizer.json" in bundle.files:
             return Tokenizer.from_str(bundle.files["tokenizer.json"])
+        if bundle.folder is None or not any((bundle.folder / name).exists() for name in ("vocab.txt", "vocab.json")):
+            raise FileNotFoundError  # where the library would make one that knows nothing
         with quiet():
             auto = need("transformers").AutoTokenizer
             slow = auto.from_pretrained(bundle.folder, local_files_only=True, trust_remote_code=False)
