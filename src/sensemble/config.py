@@ -194,11 +194,13 @@ def anchor(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def anchor_models(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Inputs with `encoder.model` absolute where it names a folder with a model in `folder`; else it is another name."""
+    """Inputs with `encoder.model` absolute where it names a folder in `folder`; else it is a name of another kind."""
     result = dict(inputs)
     for name, spec in inputs.items():
         encoder = spec.get("encoder") if isinstance(spec, Mapping) else None
-        model = encoder.get("model") if isinstance(encoder, Mapping) else None
+        if not isinstance(encoder, Mapping):
+            continue
+        model = encoder.get("model")
         if isinstance(model, str) and (folder / model).is_dir():
             result[name] = {**spec, "encoder": {**encoder, "model": str((folder / model).resolve())}}
     return result

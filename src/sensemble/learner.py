@@ -23,6 +23,7 @@ from .pipeline import Event, Job, metrics_file, model_files
 from .prepare import cache_of, make_samples
 from .tasks.base import Answers, Task
 
+
 class Learner:
     """A multimodal model with its evidence.
 

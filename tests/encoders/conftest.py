@@ -17,7 +17,7 @@ TEXTS = ["good tea, good day", "not bad at all, 很好的茶", "so so", "a longe
 MARKS = {
     "bert": ("[PAD]", "[CLS]", "[SEP]"),
     "roberta": ("<s>", "<pad>", "</s>"),
-    "clip": ("<|pad|>", "<|startoftext|>", "<|endoftext|>"),
+    "clip": ("<|pad|>", "<|unknown|>", "<|startoftext|>", "<|endoftext|>"),
 }
 
 
@@ -49,7 +49,7 @@ def tokenizer(folder: Path, marks: tuple[str, ...] | None) -> int:
     )
     made.train_from_iterator(TEXTS, trainer)
     if marks:
-        first, last = (marks[0], marks[2]) if marks[0] == "<s>" else marks[1:]
+        first, last = (marks[0], marks[2]) if marks[0] == "<s>" else marks[-2:]
         made.post_processor = processors.TemplateProcessing(
             single=f"{first} $A {last}", special_tokens=[(each, made.token_to_id(each)) for each in (first, last)]
         )
@@ -116,7 +116,7 @@ def clip(folder: Path) -> None:
     from transformers import CLIPConfig, CLIPModel
 
     size = tokenizer(folder, MARKS["clip"])
-    text = {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, **SMALL}
+    text = {"vocab_size": size, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, **SMALL}
     vision = {"image_size": 32, "patch_size": 16, **SMALL}
     CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)).save_pretrained(folder)
     preprocessor(folder, resample=3, size={"shortest_edge": 32}, do_center_crop=True, crop_size=32)
@@ -140,7 +140,9 @@ def dinov2(folder: Path) -> None:
     config = Dinov2Config(image_size=64, patch_size=16, mlp_ratio=2, hidden_size=16, num_hidden_layers=2,
                           num_attention_heads=2)  # fmt: skip
     Dinov2Model(config).save_pretrained(folder)
-    preprocessor(folder, resample=3, size={"shortest_edge": 36}, do_center_crop=True, crop_size={"height": 32, "width": 32})
+    preprocessor(
+        folder, resample=3, size={"shortest_edge": 36}, do_center_crop=True, crop_size={"height": 32, "width": 32}
+    )
 
 
 def siglip(folder: Path) -> None:
@@ -158,7 +160,76 @@ def resnet(folder: Path) -> None:
     preprocessor(folder, resample=3, size={"shortest_edge": 32}, crop_pct=0.875)
 
 
+def whisper(folder: Path) -> None:
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    config = WhisperConfig(
+        vocab_size=60, d_model=16, encoder_layers=2, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, num_mel_bins=16, max_source_positions=50,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=3,
+    )  # fmt: skip
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config.suppress_tokens = model.generation_config.begin_suppress_tokens = None
+    model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=16, chunk_length=1).save_pretrained(folder)
+
+
+def wav2vec2(folder: Path, kind: str = "Wav2Vec2", norm: str = "group") -> None:
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(
+        conv_dim=(8, 8, 8), conv_kernel=(10, 3, 2), conv_stride=(5, 4, 4), num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2, feat_extract_norm=norm, mask_time_length=2, **SMALL,
+    )  # fmt: skip
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=norm == "group").save_pretrained(folder)
+
+
+def hubert(folder: Path) -> None:
+    wav2vec2(folder, "Hubert", "layer")
+
+
+def clap(folder: Path) -> None:
+    from transformers import ClapAudioConfig, ClapAudioModel, ClapFeatureExtractor
+
+    config = ClapAudioConfig(
+        patch_embeds_hidden_size=8, depths=[1, 1], num_attention_heads=[2, 2], hidden_size=16, projection_dim=16,
+        spec_size=64, num_mel_bins=16, window_size=4,
+    )  # fmt: skip
+    ClapAudioModel(config).save_pretrained(folder)
+    ClapFeatureExtractor(
+        feature_size=16, sampling_rate=8000, max_length_s=1, hop_length=80, fft_window_size=256, frequency_max=4000,
+        truncation="rand_trunc",
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def videomae(folder: Path) -> None:
+    from transformers import VideoMAEConfig, VideoMAEModel
+
+    VideoMAEModel(VideoMAEConfig(image_size=32, patch_size=16, num_frames=4, **SMALL)).save_pretrained(folder)
+    preprocessor(
+        folder, resample=2, size={"shortest_edge": 32}, do_center_crop=True, crop_size={"height": 32, "width": 32}
+    )
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     each.__name__: each
-    for each in (bert, roberta, distilbert, minilm, gpt2, qwen2, clip, vit, dinov2, siglip, resnet)
+    for each in (
+        bert,
+        roberta,
+        distilbert,
+        minilm,
+        gpt2,
+        qwen2,
+        clip,
+        vit,
+        dinov2,
+        siglip,
+        resnet,
+        whisper,
+        wav2vec2,
+        hubert,
+        clap,
+        videomae,
+    )
 }

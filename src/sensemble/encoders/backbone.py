@@ -6,7 +6,7 @@ Legend: B batch, T tokens in, T' tokens out, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -29,14 +29,12 @@ class Backbone(nn.Module, ABC):
         source: what it must be fed with: a modality that holds its tokenizer, picture size or sample rate.
         digest: tells its weights and settings; equal digests give equal features.
         files: small text files by name that rebuild it without its weights; none where only its name does.
-        head: what only the summary needs, if anything.
     """
 
     dim: int
     source: Modality
     digest: str
     files: Mapping[str, str] | None = None
-    head: nn.Module | None = None
 
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tokens:
@@ -54,6 +52,10 @@ class Backbone(nn.Module, ABC):
 
         Parameters registered before the first layer (embeddings) lie below it, all others outside go with the last.
         """
+        return []
+
+    def summary_parameters(self) -> Iterable[nn.Parameter]:
+        """What only the summary needs."""
         return []
 
     def copy(self, folder: Path) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from ..errors import ConfigError
@@ -25,7 +27,9 @@ def add_lora(backbone: Backbone, *, rank: int, alpha: float) -> None:
         import peft
         from transformers.pytorch_utils import Conv1D
     except ImportError as error:
-        raise ConfigError("tune: lora needs the package 'peft'; install it: pip install 'sensemble[pretrained]'") from error
+        raise ConfigError(
+            "tune: lora needs the package 'peft'; install it: pip install 'sensemble[pretrained]'"
+        ) from error
     targets = [
         name
         for name, module in backbone.named_modules()
@@ -35,5 +39,6 @@ def add_lora(backbone: Backbone, *, rank: int, alpha: float) -> None:
         raise ConfigError("tune: lora needs a model with attention layers; take `last_k` or `full` for this one")
     turned = any(isinstance(backbone.get_submodule(name), Conv1D) for name in targets)
     backbone.requires_grad_(False)
-    settings = peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, fan_in_fan_out=turned)
+    scale: Any = alpha  # a fraction is fine, whatever the library's types say
+    settings = peft.LoraConfig(r=rank, lora_alpha=scale, target_modules=targets, fan_in_fan_out=turned)
     peft.inject_adapter_in_model(settings, backbone)

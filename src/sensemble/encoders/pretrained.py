@@ -36,8 +36,8 @@ class Pretrained(Encoder):
             of a model on the Hugging Face hub.
         tune: `frozen` leaves it as it is; `lora` trains small matrices beside its attention layers; `last_k` trains
             its last layers; `full` all of it.
-        pool: which of its tokens are used: their `mean`, its own summary (`cls`; of a decoder, its last token), or
-            all `tokens`, for fusions that attend to them and at their cost in memory.
+        pool: which of its tokens are used: all `tokens`, for what attends to words or places; one a value, their
+            `mean` or its own summary (`cls`; of a decoder, its last token), at a fraction of the memory.
         last: layers that learn, for `last_k`.
         rank: inner width of LoRA's matrices.
         alpha: weight of LoRA's matrices, times `rank`.
@@ -56,7 +56,7 @@ class Pretrained(Encoder):
         make = partial(load.load_backbone, kind, encoder["model"], options, where=where)
         tune: Tune = encoder.get("tune", "frozen")
         if tune == "frozen":
-            return Frozen(make(), pool=encoder.get("pool", "mean"))
+            return Frozen(make(), pool=encoder.get("pool", "tokens"))
         if tune != "full":
             return Tuned(make)
         return Tuned(
@@ -70,7 +70,7 @@ class Pretrained(Encoder):
         *,
         model: str,
         tune: Tune = "frozen",
-        pool: Pool = "mean",
+        pool: Pool = "tokens",
         last: int = 2,
         rank: int = 8,
         alpha: float = 16.0,
@@ -105,14 +105,15 @@ class Pretrained(Encoder):
             for name, level in levels(body).items():
                 if level <= depth - last:
                     body.get_parameter(name).requires_grad_(False)
-        if body.head is not None and pool != "cls":
-            body.head.requires_grad_(False)
+        if pool != "cls":
+            for parameter in body.summary_parameters():
+                parameter.requires_grad_(False)
         if tune != "full":
             learning = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
             self._given = set(self.state_dict()) - learning
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """What the modality prepared -> `(B, T, D)`; `(B, 1, D)` unless all tokens are wanted."""
+        """What the modality prepared -> `(B, T, D)`; T is 1 unless all tokens are wanted."""
         if self.backbone is None:
             return tokens.clean()
         return pool(self.backbone, self.backbone(tokens.clean()), self.pool)

@@ -1,1 +1,1 @@
-"""Pretrained bodies in the form of Hugging Face transformers, from a folder or the hub. Imported only when asked for."""
+"""Pretrained bodies as Hugging Face transformers has them, which is imported only when one is made."""

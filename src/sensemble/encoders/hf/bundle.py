@@ -133,7 +133,7 @@ def read_folder(folder: Path, *, where: str = "") -> Bundle:
         pickled = any(root.glob("*.bin")) or any(root.glob("*.pt*"))
         found = "only pickled weights, which are never read" if pickled else "no weights"
         raise ConfigError(
-            f"{where}: {folder} holds {found}; give a folder with {WEIGHTS} (`save_pretrained` of transformers writes it)"
+            f"{where}: {folder} holds {found}; give a folder with {WEIGHTS} (transformers' `save_pretrained` writes it)"
         )
     digest = hashlib.blake2b(b"transformers 1", digest_size=20)
     for name in sorted(files):
@@ -173,8 +173,8 @@ def _from_hub(model: str, names: Sequence[str], where: str) -> Path:
                 return folder
             reason = "it holds no config.json"
     raise ConfigError(
-        f"{where}: {unknown('pretrained model', model, names)}. As an ID of the hub it is not on this machine and cannot "
-        f"be fetched ({reason}). Or give a folder with config.json and {WEIGHTS}"
+        f"{where}: {unknown('pretrained model', model, names)}. As an ID of the hub it is not here and cannot be "
+        f"fetched ({reason}). Or give a folder with config.json and {WEIGHTS}"
     )
 
 

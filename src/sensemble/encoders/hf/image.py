@@ -5,14 +5,16 @@ Legend: B batch, T pictures a row, n pictures in all, G tokens of a picture, D w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from ...errors import ConfigError, unknown
+from ...media.picture import Resample, read_picture
 from ...modalities.image import Image
 from ...tokens import Tokens
 from .bundle import Bundle
@@ -39,6 +41,27 @@ FIXED = {"scale": "standardises pictures in its own way", "size": "wants picture
 """Options of the modality that a model decides, and why."""
 
 
+class Picture(Image):
+    """A picture as a pretrained model wants it.
+
+    Args:
+        resample: how its pixels are made.
+        size: side of the square, in pixels.
+        options: of the modality, but for its scale, which the model brings.
+    """
+
+    def __init__(self, resample: Resample, size: int, options: Mapping[str, Any]) -> None:
+        super().__init__(size=size, scale="imagenet", **options)
+        self.resample = resample
+
+    def load(self, raw: Any) -> Tensor:
+        square = read_picture(raw, self.size, self.framing, max_pixels=self.max_pixels, resample=self.resample)
+        return torch.from_numpy(np.array(square)).permute(2, 0, 1).unsqueeze(0).contiguous()  # (1, C, H, W)
+
+    def fingerprint(self) -> str:
+        return f"{super().fingerprint()} {int(self.resample)}"
+
+
 class ImageBody(HubBody):
     """A network over pictures, fed with the size, framing, resampling and scale that it was trained with.
 
@@ -57,7 +80,7 @@ class ImageBody(HubBody):
         if bundle.kind not in MODELS:
             raise ConfigError(f"{where}: {bundle.folder}: {unknown('kind of picture model', bundle.kind, MODELS)}")
         wanted = settings(bundle, where)
-        self.source = Image(size=wanted["size"], scale="imagenet", **picture_options(wanted, options, where))
+        self.source = Picture(Resample(wanted["resample"]), wanted["size"], picture_options(wanted, options, where))
         self.source.restore({"mean": wanted["mean"], "std": wanted["std"]})
         config = make_config(bundle, {}, part="vision_config", where=where)
         body = build(bundle, MODELS[bundle.kind], config, where=where)
@@ -65,7 +88,7 @@ class ImageBody(HubBody):
         if bundle.kind.startswith("siglip"):  # its summary, which attends to all places, is worked out here
             head, body.head, body.use_head = body.head, None, False
         self.body: nn.Module = body
-        self.head = head
+        self.head: nn.Module | None = head
         with torch.no_grad():
             _, self.places, self.dim = self._run(torch.zeros(1, *self.source.shape)).shape
 
@@ -85,10 +108,18 @@ class ImageBody(HubBody):
         return places
 
     def summary(self, encoded: Tokens) -> Tensor:
-        if self.head is not None:
-            joined: Tensor = self.head(encoded.values)
-            return joined
-        return encoded.mean() if self.bundle.kind in NO_SUMMARY else encoded.values[:, 0]
+        """Of a row's first picture."""
+        if self.bundle.kind in NO_SUMMARY:
+            return encoded.mean()
+        first = encoded.mask.long().argmax(1, keepdim=True)  # (B, 1)
+        if self.head is None:
+            return encoded.values.take_along_dim(first.unsqueeze(-1), 1).squeeze(1)
+        places = first + torch.arange(self.places, device=first.device)  # (B, G)
+        joined: Tensor = self.head(encoded.values.take_along_dim(places.unsqueeze(-1), 1))
+        return joined
+
+    def summary_parameters(self) -> Iterable[nn.Parameter]:
+        return [] if self.head is None else self.head.parameters()
 
     def blocks(self) -> Sequence[nn.Module]:
         return layers(self.body)
@@ -104,9 +135,11 @@ def settings(bundle: Bundle, where: str) -> dict[str, Any]:
     if isinstance(size, Mapping):
         sides = {size[key] for key in ("height", "width", "shortest_edge") if key in size}
         size = sides.pop() if len(sides) == 1 else None
-    if not isinstance(size, int) or size < 1:
+    resample = given.get("resample", 2)
+    if not isinstance(size, int) or size < 1 or resample not in list(Resample):
         raise ConfigError(
-            f"{where}: {bundle.folder} says in no preprocessor_config.json which square size its pictures need"
+            f"{where}: {bundle.folder} says in no preprocessor_config.json which square size its pictures need, "
+            "or in one that cannot be"
         )
     plain = given.get("do_normalize") is False
     cut = given.get("do_center_crop") or "shortest_edge" in (given.get("size") or {})
@@ -115,7 +148,7 @@ def settings(bundle: Bundle, where: str) -> dict[str, Any]:
         "fit": "crop" if cut else "stretch",
         "mean": [0.0] * 3 if plain else [float(each) for each in given.get("image_mean", [0.5] * 3)],
         "std": [1.0] * 3 if plain else [float(each) for each in given.get("image_std", [0.5] * 3)],
-        "resample": given.get("resample", 2),
+        "resample": resample,
     }
 
 

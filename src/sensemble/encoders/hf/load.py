@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,15 +10,22 @@ from ...errors import ConfigError
 from ...modalities.base import MODALITIES
 from ...registry import check
 from ..backbone import BACKBONES, Backbone
+from .audio import make_audio
 from .bundle import Bundle, find
 from .image import ImageBody
 from .text import TextBody
+from .video import PerFrame, make_video, of_pictures
 
 KEPT = 2
 """Bodies kept in memory for whoever asks for them again."""
 _kept: OrderedDict[tuple[Any, ...], Backbone] = OrderedDict()
 
-FAMILIES: dict[str, Callable[..., Backbone]] = {"text": TextBody, "image": ImageBody}
+FAMILIES: dict[str, Callable[..., Backbone]] = {
+    "text": TextBody,
+    "image": ImageBody,
+    "audio": make_audio,
+    "video": make_video,
+}
 """By modality: what makes a body from a bundle and the modality's options."""
 
 
@@ -38,10 +44,13 @@ def load_backbone(kind: str, model: str, options: Mapping[str, Any], *, where: s
     if kind in MODALITIES:
         options = check(MODALITIES[kind], options, where=f"{where} ({kind})")
     settings = tuple(sorted((key, repr(value)) for key, value in options.items()))
-    registered = BACKBONES.get((kind, model))
-    if registered is not None:
-        return _keep((kind, model, settings), lambda: _registered(registered, options, where))
-    bundle = find(model, names=[name for modality, name in BACKBONES if modality == kind], where=where)
+    if (kind, model) in BACKBONES:
+        return _keep((kind, model, settings), lambda: _registered(kind, model, options, where))
+    if kind == "video" and ("image", model) in BACKBONES:
+        inner = load_backbone("image", model, of_pictures(options), where=where)
+        return _keep((kind, model, settings), lambda: PerFrame(inner, options))
+    names = [name for modality, name in BACKBONES if modality == kind or (modality, kind) == ("image", "video")]
+    bundle = find(model, names=names, where=where)
     return _keep((kind, bundle.folder, bundle.digest, settings), lambda: make(kind, bundle, options, where=where))
 
 
@@ -52,12 +61,9 @@ def make(kind: str, bundle: Bundle, options: Mapping[str, Any], *, where: str = 
     return FAMILIES[kind](bundle, options, where=where)
 
 
-def _registered(function: Callable[..., Backbone], options: Mapping[str, Any], where: str) -> Backbone:
+def _registered(kind: str, model: str, options: Mapping[str, Any], where: str) -> Backbone:
     try:
-        inspect.signature(function).bind(**options)
-        return function(**options)
-    except TypeError as error:
-        raise ConfigError(f"{where}: the pretrained model takes no such option ({error})") from error
+        return BACKBONES[kind, model](**options)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
 

@@ -1,4 +1,7 @@
-"""Building transformers models from a bundle: quietly, in float32, whole or not at all."""
+"""Building transformers models from a bundle: quietly, in float32, whole or not at all; and what their bodies share.
+
+Legend: B batch, T tokens, b rows with a token, t the most real tokens of a row, D width.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ...errors import ConfigError
+from ...tokens import Tokens
 from ..backbone import Backbone
 from .bundle import Bundle, need
 
-SPARE = ("mask_token", "masked_spec_embed")
-"""Parameters that only pretraining uses."""
+SPARE = ("mask_token", "masked_spec_embed", "mel_conv2d", "fusion_model")
+"""Parameters and parts that only pretraining uses, or only what is never asked of a model here."""
 
 
 class HubBody(Backbone):
@@ -108,12 +112,35 @@ def build(bundle: Bundle, name: str, config: Any, *, drop: Sequence[str] = ("poo
                     f"{len(lacking)} are missing, such as {lacking[0]}"
                 )
     for part in drop:
-        if next(iter(getattr(model, part, None) and getattr(model, part).parameters() or ()), None) is not None:
+        if next(iter((getattr(model, part, None) and getattr(model, part).parameters()) or ()), None) is not None:
             setattr(model, part, None)
     for key, parameter in model.named_parameters():
-        if key.rsplit(".", 1)[-1] in SPARE:
+        if _spare(key, ()):
             parameter.requires_grad_(False)
     return model.float().eval()
+
+
+def to_left(tokens: Tokens) -> tuple[Tokens, Tensor]:
+    """The rows that have a token, their real tokens first; and where those came from.
+
+    Returns:
+        `(b, t, ...)`, t the most real tokens of a row, and their places `(b, t)`.
+    """
+    rows = tokens.present
+    values, mask = tokens.values[rows], tokens.mask[rows]
+    order = (~mask).long().argsort(dim=1, stable=True)[:, : int(mask.sum(1).max()) if len(mask) else 0]  # (b, t)
+    moved = values[torch.arange(len(order), device=order.device).unsqueeze(1), order]
+    return Tokens(moved, mask.gather(1, order)).clean(), order
+
+
+def to_places(hidden: Tensor, order: Tensor, tokens: Tokens) -> Tokens:
+    """Undoes `to_left` for what was made of its tokens: `(b, t, D) -> (B, T, D)` in their places."""
+    rows = tokens.present
+    back = hidden.new_zeros(len(hidden), tokens.mask.shape[1], hidden.shape[2])  # (b, T, D)
+    back = back.scatter(1, order.unsqueeze(-1).expand_as(hidden), hidden)
+    values = hidden.new_zeros(len(rows), *back.shape[1:])
+    values[rows] = back
+    return tokens.with_values(values)
 
 
 def layers(model: nn.Module) -> Sequence[nn.Module]:
@@ -126,9 +153,7 @@ def layers(model: nn.Module) -> Sequence[nn.Module]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without the library's notices and bars: what matters of them is raised."""
-    need("transformers")
-    from transformers.utils import logging
-
+    logging = need("transformers").utils.logging
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()

@@ -1,6 +1,6 @@
 """Text bodies: BERT and its kin, sentence-transformers, decoders such as GPT-2, the text half of CLIP.
 
-Legend: B batch, T tokens, b rows with a text, t the longest of them, D width.
+Legend: B batch, T tokens, b rows with a text, t tokens of the longest, D width.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import ConfigError
 from ...modalities.text import Text
 from ...tokens import Tokens
 from .bundle import POOLING, Bundle, need
-from .model import HubBody, build, layers, make_config, quiet
+from .model import HubBody, build, layers, make_config, quiet, to_left, to_places
 
 LENGTH = 256
 """Tokens of a text, unless told otherwise or fewer are possible."""
@@ -56,9 +56,7 @@ class Pieces(Text):
         """The text of every token, or the name of a mark."""
         text = self._clean(raw)
         found = self.tokenizer_.encode(text)
-        pieces = [
-            text[start:end] or token for (start, end), token in zip(found.offsets, found.tokens, strict=True)
-        ]
+        pieces = [text[start:end] or token for (start, end), token in zip(found.offsets, found.tokens, strict=True)]
         return pieces or ["(blank)"]
 
     def decode(self, ids: Iterable[int] | Tensor) -> str:
@@ -78,7 +76,7 @@ class Pieces(Text):
 
 
 class TextBody(HubBody):
-    """A Transformer over text. Its summary is what it was trained to give: of the first token, of the last, or the mean.
+    """A Transformer over text. Its summary is what it was trained to give: the first token's, the last's, or the mean.
 
     Args:
         bundle: the model's files.
@@ -101,9 +99,11 @@ class TextBody(HubBody):
         body = build(bundle, HALVES.get(bundle.kind, "AutoModel"), config, where=where)
         if body.main_input_name != "input_ids":
             raise ConfigError(f"{where}: {bundle.folder} is a model of the kind {bundle.kind!r}, which reads no text")
+        if tokenizer.get_vocab_size(with_added_tokens=False) > config.vocab_size:
+            raise ConfigError(f"{where}: {bundle.folder}: its tokenizer is another model's: it knows too many pieces")
         self.body: nn.Module = body.get_encoder() if config.is_encoder_decoder else body
         self.dim = int(config.hidden_size)
-        self.pad = int(getattr(config, "pad_token_id", None) or 0)
+        self.pad = max(0, getattr(config, "pad_token_id", None) or 0)
         self.reads = _summary(bundle)
         limit = _positions(self.body, config)
         usual = bundle.json("sentence_bert_config.json").get("max_seq_length") or LENGTH
@@ -111,26 +111,18 @@ class TextBody(HubBody):
         least = tokenizer.num_special_tokens_to_add(is_pair=False) + 1
         if not least <= length <= limit:
             raise ConfigError(f"{where}: length must be from {least} to {limit} for this model, not {length}")
-        blank = next((each for each in (config.bos_token_id, config.eos_token_id) if isinstance(each, int)), self.pad)
+        marks = (getattr(config, name, None) for name in ("bos_token_id", "eos_token_id"))
+        blank = next((mark for mark in marks if isinstance(mark, int)), self.pad)
         self.source = Pieces(tokenizer, length=length, truncate=options.get("truncate", "end"), blank=blank)
 
     def forward(self, tokens: Tokens) -> Tokens:
         """`(B, T)` ids -> `(B, T, D)`. Rows are brought to the left and masked slots hold the model's padding."""
-        rows = tokens.present
-        shape = (*tokens.mask.shape, self.dim)
-        if not bool(rows.any()):
-            return Tokens(torch.zeros(shape, device=tokens.mask.device), tokens.mask)
-        ids, mask = tokens.values[rows], tokens.mask[rows]  # (b, T)
-        longest = int(mask.sum(1).max())
-        order = (~mask).long().argsort(dim=1, stable=True)[:, :longest]  # (b, t), real ones first
-        ids, real = ids.gather(1, order), mask.gather(1, order)
-        ids = ids.masked_fill(~real, self.pad)
-        hidden = self.body(input_ids=ids, attention_mask=real.long()).last_hidden_state  # (b, t, D)
-        places = order.unsqueeze(-1).expand_as(hidden)
-        back = hidden.new_zeros(len(ids), *shape[1:]).scatter(1, places, hidden)  # (b, T, D)
-        values = hidden.new_zeros(shape)
-        values[rows] = back
-        return tokens.with_values(values)
+        if not bool(tokens.mask.any()):
+            return Tokens(torch.zeros(*tokens.mask.shape, self.dim, device=tokens.mask.device), tokens.mask)
+        found, order = to_left(tokens)
+        ids = found.values.masked_fill(~found.mask, self.pad)
+        hidden = self.body(input_ids=ids, attention_mask=found.mask.long()).last_hidden_state  # (b, t, D)
+        return to_places(hidden, order, tokens)
 
     def summary(self, encoded: Tokens) -> Tensor:
         if self.reads == "mean":
@@ -149,6 +141,8 @@ def _tokenizer(bundle: Bundle, where: str) -> Tokenizer:
     try:
         if "tokenizer.json" in bundle.files:
             return Tokenizer.from_str(bundle.files["tokenizer.json"])
+        if bundle.folder is None or not any((bundle.folder / name).exists() for name in ("vocab.txt", "vocab.json")):
+            raise FileNotFoundError  # where the library would make one that knows nothing
         with quiet():
             auto = need("transformers").AutoTokenizer
             slow = auto.from_pretrained(bundle.folder, local_files_only=True, trust_remote_code=False)
