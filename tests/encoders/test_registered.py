@@ -63,8 +63,9 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("minilm")
 def test_minilm_is_a_text_body_by_its_name() -> None:
-    found = create_modality("text", {"length": 12}, {"name": "pretrained", "model": "minilm"}, where="inputs.words")
-    assert found.load("good tea").shape == (1, *found.shape)
+    spec = {"name": "pretrained", "model": "minilm", "pool": "mean"}
+    found = create_modality("text", {"length": 12}, spec, where="inputs.words")
+    assert found.load("good tea").shape == (1, 16)
 
 
 @pytest.mark.usefixtures("kept")
