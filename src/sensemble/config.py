@@ -109,6 +109,9 @@ class Config:
     task: Any = field(default_factory=dict)
     fusion: Any = DEFAULT_FUSION
     width: int = 64
+    quality: Literal["fast", "offline", "best"] = "fast"
+    """Encoders of inputs that name none. `fast`: trained from scratch; `offline`: pretrained, of weights that are here
+    (`sensemble weights get`); `best`: pretrained, fetched from the hub. What cannot be had falls back, and is told."""
     train: TrainConfig = field(default_factory=TrainConfig)
     verdict: Literal["auto", "full", "off"] = "auto"
     """`auto`: evidence within twice the time of the fit; `full`: each single input trained as long as it likes."""
@@ -178,13 +181,28 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def anchor(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping with the paths under `data:` starting at `folder`."""
+    """The mapping with the paths under `data:`, and the folders of pretrained models, starting at `folder`."""
     result = dict(mapping)
+    if isinstance(result.get("inputs"), Mapping):
+        result["inputs"] = anchor_models(result["inputs"], folder)
     if isinstance(result.get("data"), Mapping):
         result["data"] = {
             key: str(folder / value) if key in ("train", "valid", "test") and isinstance(value, str) else value
             for key, value in result["data"].items()
         }
+    return result
+
+
+def anchor_models(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Inputs with `encoder.model` absolute where it names a folder in `folder`; else it is a name of another kind."""
+    result = dict(inputs)
+    for name, spec in inputs.items():
+        encoder = spec.get("encoder") if isinstance(spec, Mapping) else None
+        if not isinstance(encoder, Mapping):
+            continue
+        model = encoder.get("model")
+        if isinstance(model, str) and (folder / model).is_dir():
+            result[name] = {**spec, "encoder": {**encoder, "model": str((folder / model).resolve())}}
     return result
 
 

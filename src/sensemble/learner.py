@@ -17,6 +17,7 @@ from .data.load import Input, Samples, check_unreadable, load
 from .data.read import read
 from .data.table import Table
 from .errors import DataError, UserError
+from .files import write
 from .network import Network
 from .pipeline import Event, Job, metrics_file, model_files
 from .prepare import cache_of, make_samples
@@ -113,9 +114,9 @@ class Learner:
             raise UserError(f"{folder} is a file: name a folder for the run (--run)")
         if folder and not resume and ((folder / "best").exists() or (folder / "last").exists()):
             raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
-        # The run's config names the tables wherever it is read, so that --resume finds them.
+        # The run's config names tables and models wherever it is read, so that it is found again and can be resumed.
         places = replace(data, train=_path(train), valid=_path(valid), test=_path(test))
-        config = self.config.replace(data=places)
+        config = self.config.replace(data=places, inputs=configs.anchor_models(self.config.inputs, Path()))
         job = self._job = Job(config, folder, resume)
         try:
             yield from job.run(train, valid, test)
@@ -189,12 +190,28 @@ class Learner:
         draws = evaluate.weights(samples, seed=self.config.seed)
         return metrics_file(task, found, names, samples, draws)
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes the model, with the evidence where there is any, to a folder that `load` reads."""
+    def save(self, folder: str | Path, *, whole: bool = False) -> Path:
+        """Writes the model, with the evidence where there is any, to a folder that `load` reads.
+
+        Args:
+            folder: of the run.
+            whole: copy there the pretrained weights that the model needs beside its own, so that it can be moved to
+                another machine. Without it they are looked for where they were.
+
+        Raises:
+            ConfigError: `whole`, and a pretrained model that comes by name and not from a folder.
+        """
         task, network = self._model()
         folder = Path(folder)
-        checkpoint.Place(folder, model_files(self.config, self._inputs, task)).save("best", network)
+        copied = {item.name: item.modality.copy_base(folder) for item in self._inputs} if whole else {}
+        outer, inner = self.config, self.config  # as seen from the run's folder, and from its model's
+        for item in self._inputs:
+            if (place := copied.get(item.name)) is not None:
+                outer = _with_model(outer, item, place.relative_to(folder))
+                inner = _with_model(inner, item, ".." / place.relative_to(folder))
+        checkpoint.Place(folder, model_files(inner, self._inputs, task)).save("best", network)
         self._fitted().write_evidence(folder)
+        write(folder / "config.yaml", configs.dump(outer))
         return folder
 
     @classmethod
@@ -244,6 +261,12 @@ class Learner:
     def _answers(self, samples: Samples, batch: int) -> Answers:
         task, network = self._model()
         return evaluate.answers(network, task, samples, batch=batch)
+
+
+def _with_model(config: Config, item: Input, place: Path) -> Config:
+    """The config with the pretrained model of one input read from another place."""
+    spec = {**config.inputs[item.name], "encoder": {**item.encoder, "model": place.as_posix()}}
+    return config.replace(inputs={**config.inputs, item.name: spec})
 
 
 def _path(source: Any) -> str | None:

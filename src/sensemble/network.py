@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from .encoders.base import Encoder
+from .encoders.base import Encoder, Pace
 from .fusion.base import Fusion
 from .modalities.base import Modality
 from .tokens import Tokens
@@ -58,6 +58,22 @@ class Network(nn.Module):
         """Raw tokens by input name -> fused tokens `(B, T, D)`."""
         fused: Tokens = self.fusion(self.encode(inputs))
         return fused
+
+    def paces(self) -> dict[str, Pace]:
+        """Which parameters, by name, do not learn at the config's rate from the first step."""
+        return {
+            f"encoders.{key}.{name}": pace
+            for key, encoder in self.encoders.items()
+            for name, pace in encoder.paces().items()  # type: ignore[operator]
+        }
+
+    def given(self) -> set[str]:
+        """Names of the state that pretrained bodies bring and training leaves alone: it is saved nowhere."""
+        return {
+            f"encoders.{key}.{name}"
+            for key, encoder in self.encoders.items()
+            for name in encoder.given()  # type: ignore[operator]
+        }
 
 
 def _key(name: str) -> str:

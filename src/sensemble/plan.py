@@ -9,6 +9,7 @@ from .data.infer import Guess, infer
 from .data.table import Table
 from .errors import ConfigError, unknown
 from .modalities.base import MODALITIES
+from .presets import choose_encoders
 
 LEFT_OUT = ("id", "constant")
 """Kinds of column that are no inputs unless the config says so."""
@@ -38,6 +39,7 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str], dict
         name = "regress" if guesses[targets[0]].kind == "number" else "classify"
         config = config.replace(task={"name": name, **config.task})
     inputs, reasons = choose_inputs(config, table, guesses)
+    inputs, reasons = choose_encoders(config.replace(inputs=inputs), table, reasons)
     config = config.replace(inputs=inputs)
     return config, reasons, left_out(config, guesses)
 

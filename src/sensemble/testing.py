@@ -142,10 +142,13 @@ def _same(first: Tokens, second: Tokens, message: str) -> None:
 
 
 def _gradients(module: nn.Module, loss: Callable[[], Tensor]) -> None:
+    learning = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    if not learning:  # a frozen encoder did its work before
+        return
     module.zero_grad()
     torch.manual_seed(0)
     torch.autograd.backward(loss())
-    for name, parameter in module.named_parameters():
+    for name, parameter in learning.items():
         assert parameter.grad is not None, f"no gradient reaches {name}"
         assert bool(parameter.grad.isfinite().all()), f"the gradient of {name} is not finite"
 

@@ -17,9 +17,10 @@ import torch
 from torch import nn
 
 from . import evaluate
-from .checkpoint import Place, load_weights
+from .checkpoint import Place, learned, load_weights, set_learned
 from .config import TrainConfig
 from .data.load import Samples
+from .encoders.base import Pace
 from .files import recover
 from .network import Network
 from .tasks.base import Task
@@ -126,8 +127,7 @@ def train(
             while state.batch < len(batches):
                 group = batches[state.batch : state.batch + config.accumulate]
                 torch.manual_seed(seed * 1_000_003 + state.step)
-                for part in optimizer.param_groups:
-                    part["lr"] = part["peak"] * schedule(state.step, steps, config.warmup)
+                set_rates(optimizer, state.step, steps, config.warmup)
                 for rows in group:
                     batch = hide(next(stream).to(device), config.hide)
                     with autocast(config, device):
@@ -160,7 +160,7 @@ def train(
                 if place:
                     place.save("best", network)
                 else:
-                    kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+                    kept = {name: tensor.clone() for name, tensor in learned(network).items()}
             else:
                 state.waited += 1
             state.seconds = time.monotonic() - before
@@ -174,8 +174,9 @@ def train(
     finally:
         # Also when the consumer stops early or Ctrl-C arrives: the best weights so far are the result.
         network.eval()
+        set_rates(optimizer, steps, steps, config.warmup)
         if kept is not None:
-            network.load_state_dict(kept)
+            set_learned(network, kept)
         elif place and recover(place.folder / "best"):
             load_weights(network, place.folder / "best")
         elif place and not recover(place.folder / "last"):
@@ -208,14 +209,36 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay for matrices only, not for biases, norms and single vectors."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": config.weight_decay, "peak": config.lr},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0, "peak": config.lr},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.lr, fused=True)
+def set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, warmup: float) -> None:
+    """The learning rate of each group at a step; a group whose time has not come needs no gradients either."""
+    for group in optimizer.param_groups:
+        begun = step >= group["start"] * steps
+        group["lr"] = group["peak"] * schedule(step, steps, warmup) if begun else 0.0
+        if group["start"] > 0:
+            for parameter in group["params"]:
+                parameter.requires_grad_(begun)
+
+
+def make_optimizer(network: Network, config: TrainConfig) -> torch.optim.Optimizer:
+    """AdamW; weight decay for matrices only, not for biases, norms and single vectors. A group for each pace."""
+    paces = network.paces()
+    groups: dict[tuple[bool, Pace], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((parameter.dim() < 2, paces.get(name, Pace())), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": groups[key],
+                "weight_decay": 0.0 if key[0] else config.weight_decay,
+                "peak": config.lr * key[1].rate,
+                "start": key[1].start,
+            }
+            for key in sorted(groups, key=lambda key: (key[0], key[1].start, -key[1].rate))
+        ],
+        lr=config.lr,
+        fused=True,
+    )
 
 
 def improves(task: Task, scores: dict[str, float], valid: Samples, best: float | None) -> bool:

@@ -22,11 +22,13 @@ VALUES: dict[str, list[Any]] = {
     "category": ["a", "b", "c"],
     "vector": [random.normal(size=(n, 4)).tolist() for n in (1, 5, 3)],
     "audio": [{"array": random.normal(size=n) * 0.1, "sampling_rate": 8_000} for n in (1, 700, 3_000, 2_200)],
+    "video": [random.integers(0, 255, (n, 20, 24, 3), dtype=np.uint8) for n in (1, 5, 4)],
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "text": {"vocab": 300},
     "image": {"size": 16},
     "audio": {"rate": 8_000, "bands": 16},
+    "video": {"size": 16},
 }
 SMALL: dict[str, dict[str, Any]] = {
     "image/resnet": {"depth": 10, "channels": 8},
@@ -37,8 +39,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "text/bag": {"dim": 16, "pairs": 50},
     "audio/cnn": {"dim": 16, "channels": [8, 8, 8]},
     "audio/transformer": {"dim": 16, "depth": 1, "channels": [8, 8]},
+    "video/frames": {"dim": 16, "looks": 2, "frame": {"name": "cnn", "channels": [8, 16]}},
+    "video/tubelet": {"dim": 16, "depth": 1, "patch": 8},
+    "video/conv3d": {"dim": 16, "channels": [8, 16], "looks": 2},
 }
-EVERY = [(kind, name) for kind in MODALITIES for name in encoders(kind)]
+EVERY = [(kind, name) for kind in MODALITIES for name in encoders(kind) if name != "pretrained"]  # it has its own
 
 
 def modality(kind: str) -> Modality:
@@ -72,12 +77,14 @@ def toys(kind: str) -> list[Any]:
             [*draw.choice(["so", "tea", "今天", "茶"], draw.integers(1, 6)), ("good", "bad")[i % 2]] for i in range(32)
         ]
         return [" ".join(draw.permutation(each)) for each in words]
+    if kind == "video":
+        return [draw.integers(0, 255, (n, 16, 16, 3), dtype=np.uint8) for n in draw.integers(1, 4, 32)]
     if kind == "image":
         return [draw.integers(0, 255, (16, 16, 3), dtype=np.uint8) for _ in range(32)]
     return [draw.normal(size=(n, 4)).tolist() for n in draw.integers(1, 6, 32)]
 
 
-@pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("text", "image", "vector")])
+@pytest.mark.parametrize(("kind", "name"), [pair for pair in EVERY if pair[0] in ("text", "image", "vector", "video")])
 def test_it_learns_a_tiny_set(kind: str, name: str) -> None:
     fitted, values = modality(kind), toys(kind)
     torch.manual_seed(0)

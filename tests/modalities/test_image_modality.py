@@ -22,9 +22,9 @@ from PIL import Image as Pillow
 
 from sensemble.errors import ConfigError, Unreadable
 from sensemble.media import source
-from sensemble.modalities import image as module
 from sensemble.modalities.base import MODALITIES
-from sensemble.modalities.image import MEAN, STD, Image
+from sensemble.modalities.image import Image
+from sensemble.modalities.pixels import MEAN, STD
 
 RED, GREEN, BLUE, GREY = (230, 20, 20), (20, 200, 30), (20, 30, 220), (128, 128, 128)
 FORMATS: list[tuple[str, dict[str, Any]]] = [
@@ -389,7 +389,7 @@ def test_prepare_standardises_and_keeps_missing_rows_at_zero() -> None:
     ready = image.prepare(tokens, training=False)
     assert ready.mask.tolist() == [[True], [False]]
     assert ready.values[1].abs().max() == 0
-    expected = (1 - torch.tensor(module.MEAN)) / torch.tensor(module.STD)
+    expected = (1 - torch.tensor(MEAN)) / torch.tensor(STD)
     torch.testing.assert_close(ready.values[0, 0, :, 2, 2], expected)
     assert image.collate([None]).values.shape == (1, 1, 3, 4, 4)
 

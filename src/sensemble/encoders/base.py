@@ -62,6 +62,10 @@ class Encoder(nn.Module, ABC):
         """How parameters learn that do not learn at the config's rate from the first step, by their name in here."""
         return {}
 
+    def given(self) -> set[str]:
+        """Names of the state in here that a pretrained body brings and training leaves alone: never saved."""
+        return set()
+
     @abstractmethod
     def forward(self, tokens: Tokens) -> Tokens: ...
 

@@ -6,6 +6,7 @@ Legend: T tokens of a value, T' its features, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ..errors import Unreadable
 from ..modalities.base import Modality
-from .backbone import Backbone, Pool, encode
+from .backbone import Backbone, Pool, copy_body, encode
 
 BATCH = 16
 """Values encoded together, those of like length."""
@@ -33,7 +34,7 @@ class Frozen(Modality):
     dtype = torch.float32
 
     def __init__(self, backbone: Backbone, *, pool: Pool = "tokens") -> None:
-        self.backbone = backbone.requires_grad_(False).eval()
+        self.backbone = backbone.eval()
         self.pool: Pool = pool
         self.reads_files = backbone.source.reads_files  # type: ignore[misc]
 
@@ -100,6 +101,9 @@ class Frozen(Modality):
             raise ValueError("the pretrained weights are not those that the run was trained with")
         self.backbone.source.restore(state["source"])
         return self
+
+    def copy_base(self, folder: Path) -> Path | None:
+        return copy_body(self.backbone, folder)
 
     def _device(self) -> torch.device:
         wanted = torch.device("cuda" if torch.cuda.is_available() else "cpu")

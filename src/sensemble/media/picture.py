@@ -29,12 +29,16 @@ Framing = Literal["crop", "pad", "stretch", "whole"]
 `whole` with its longest side at that size."""
 MARGIN = (124, 116, 104)
 """What `pad` adds: ImageNet's mean colour, near 0 once standardised."""
+Resample = Pillow.Resampling
+BILINEAR = Resample.BILINEAR
 MAX_PIXELS = 64_000_000
 CUT_OFF = "image is cut off (truncated)"
 KNOWN = "read are JPEG, PNG, WebP, GIF, BMP, TIFF, PGM and PPM"
 
 
-def read_picture(raw: Any, size: int, framing: Framing, *, max_pixels: int = MAX_PIXELS) -> Pillow.Image:
+def read_picture(
+    raw: Any, size: int, framing: Framing, *, max_pixels: int = MAX_PIXELS, resample: Resample = BILINEAR
+) -> Pillow.Image:
     """Any raw value -> an RGB picture of that size, as the camera was held.
 
     Args:
@@ -42,6 +46,7 @@ def read_picture(raw: Any, size: int, framing: Framing, *, max_pixels: int = MAX
         size: in pixels.
         framing: how it gets that size.
         max_pixels: width times height of the largest picture that is decoded.
+        resample: how its pixels are made from the old ones.
 
     Raises:
         Unreadable: no such file, no picture, damaged, cut off, or over a limit.
@@ -49,7 +54,7 @@ def read_picture(raw: Any, size: int, framing: Framing, *, max_pixels: int = MAX
     try:
         image, extent = _decode(raw, size, framing, max_pixels)
         image.load()
-        framed = _frame(_colour(image), extent or image.size, size, framing)
+        framed = frame_picture(_colour(image), extent or image.size, size, framing, resample=resample)
         return _turn(framed, image.info.get("exif"))
     except Unreadable:
         raise
@@ -192,18 +197,25 @@ def _colour(image: Pillow.Image) -> Pillow.Image:
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _frame(image: Pillow.Image, extent: tuple[float, float], size: int, framing: Framing) -> Pillow.Image:
+def frame_picture(
+    image: Pillow.Image,
+    extent: tuple[float, float],
+    size: int,
+    framing: Framing,
+    *,
+    resample: Resample = BILINEAR,
+) -> Pillow.Image:
     """The upper left `extent` of an RGB or RGBA picture -> an RGB square; `whole` keeps the proportions instead."""
     width, height = extent
     if framing == "stretch":
-        return _resize(image, (size, size), (0, 0, width, height))
+        return _resize(image, (size, size), (0, 0, width, height), resample)
     if framing == "crop":
         side = min(width, height)
         left, top = (width - side) / 2, (height - side) / 2
-        return _resize(image, (size, size), (left, top, left + side, top + side))
+        return _resize(image, (size, size), (left, top, left + side, top + side), resample)
     scale = size / max(width, height)
     shape = max(1, round(width * scale)), max(1, round(height * scale))
-    small = _resize(image, shape, (0, 0, width, height))
+    small = _resize(image, shape, (0, 0, width, height), resample)
     if framing == "whole":
         return small
     square = Pillow.new("RGB", (size, size), MARGIN)
@@ -211,9 +223,11 @@ def _frame(image: Pillow.Image, extent: tuple[float, float], size: int, framing:
     return square
 
 
-def _resize(image: Pillow.Image, shape: tuple[int, int], box: tuple[float, float, float, float]) -> Pillow.Image:
+def _resize(
+    image: Pillow.Image, shape: tuple[int, int], box: tuple[float, float, float, float], resample: Resample
+) -> Pillow.Image:
     """A part of a picture at another size, on white."""
-    small = image.resize(shape, Pillow.Resampling.BILINEAR, box, reducing_gap=2.0)
+    small = image.resize(shape, resample, box, reducing_gap=2.0)
     if small.mode == "RGB":
         return small
     white = Pillow.new("RGB", shape, "white")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -104,6 +105,17 @@ class Modality(ABC):
     def restore(self, state: dict[str, Any]) -> Modality:
         """Undoes `state`: the fitted modality again. Returns self."""
         return self
+
+    def copy_base(self, folder: Path) -> Path | None:
+        """Copies the pretrained weights that a saved run needs beside its own into the run's folder.
+
+        Returns:
+            Where in there they are now; `None` where the run needs no others.
+
+        Raises:
+            ConfigError: they cannot be copied.
+        """
+        return None
 
 
 MODALITIES: Registry[Modality] = Registry("modality", package="sensemble.modalities")

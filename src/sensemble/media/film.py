@@ -1,0 +1,291 @@
+"""Encoded videos -> a few RGB frames of a size. Decoding trusts nothing: limits first, and a broken file has a reason.
+
+Legend: T frames, H height, W width.
+
+A clip is never read whole: of long ones, only what lies between a key frame and a wanted frame is decoded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from ..errors import ConfigError, Unreadable
+from .container import CODECS, import_av, opened
+from .picture import Framing, frame_picture, read_picture
+
+MAX_PIXELS = 2**25
+"""Of one frame: a little more than 8K."""
+MAX_SECONDS = 4 * 3600.0
+MOST_DECODED = 100 * 10**9
+"""Pixels decoded for one clip: some minutes of work, for three hours of 640 x 480 without a key frame."""
+SEEK_GAP = 0.5
+"""Seconds of clip that a jump to a key frame must save."""
+BLIND_GAP = 10.0
+"""Seconds to a wanted frame from which a jump is tried where it is not known where key frames are."""
+BACK = (0.0, 2.0, 20.0, 200.0, float("inf"))
+"""Seconds before a wanted frame where a jump is aimed at, one after the other, until it lands before that frame."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """Some frames of a clip.
+
+    Args:
+        frames: `(T, H, W, 3)` uint8.
+        times: `(T,)` seconds from the clip's start; of an array, the frames' numbers.
+    """
+
+    frames: np.ndarray[Any, np.dtype[np.uint8]]
+    times: tuple[float, ...]
+
+
+def read_film(
+    raw: Any,
+    *,
+    frames: int,
+    size: int,
+    framing: Framing,
+    rate: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+    max_seconds: float = MAX_SECONDS,
+) -> Film:
+    """Any raw value -> some of its frames as RGB pictures of that size, as the camera was held.
+
+    The clip's time is cut in equal parts, and what is on display in the middle of each is taken, once: a clip of
+    fewer frames gives what it has. Of a clip that breaks off, the frames before the break are taken.
+
+    Args:
+        raw: a path, the bytes of a file, a uint8 array `(T, H, W, 3)`, or a mapping with `bytes` or `path`.
+        frames: the most that are taken.
+        size: in pixels.
+        framing: how a frame gets that size.
+        rate: frames a second of clip, for clips that are so short that these are fewer than `frames`; an array has
+            no seconds.
+        max_pixels: width times height of the largest frame that is decoded.
+        max_seconds: of the longest clip.
+
+    Raises:
+        Unreadable: no such file, no video, damaged before the first frame, or over a limit.
+        ConfigError: PyAV is not installed.
+    """
+    if isinstance(raw, Mapping):
+        raw = raw.get("path") if raw.get("bytes") is None else raw["bytes"]
+    if isinstance(raw, np.ndarray):
+        return _from_array(raw, frames, size, framing, max_pixels)
+    av = import_av()
+    try:
+        with opened(raw, max_pixels=max_pixels) as (container, kind):
+            clip = _Clip(av, container, kind, max_pixels)
+            if clip.seconds > max_seconds:
+                raise Unreadable(f"video lasts {clip.seconds:,.0f} s, more than max_seconds allows ({max_seconds:,g})")
+            count = frames if rate is None else max(1, min(frames, round(clip.seconds * rate)))
+            targets = [(place + 0.5) * clip.seconds / count for place in range(count)]
+            return clip.read(targets, size, framing)
+    except (Unreadable, ConfigError):
+        raise
+    except Exception as error:  # decoders of damaged bytes raise whatever they like
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise Unreadable(f"video is damaged or cut off ({' '.join(str(reason).split())[:120]})") from error
+
+
+def _from_array(raw: np.ndarray[Any, Any], frames: int, size: int, framing: Framing, max_pixels: int) -> Film:
+    if raw.dtype != np.uint8 or raw.ndim != 4 or raw.shape[3] not in (1, 3, 4):
+        shape = " x ".join(map(str, raw.shape))
+        raise Unreadable(f"an array of {raw.dtype}, {shape}: needs uint8, frames x height x width x 3")
+    if not len(raw):
+        raise Unreadable("video has no frames")
+    places = sorted({int((place + 0.5) * len(raw) / frames) for place in range(frames)})
+    pictures = [read_picture(raw[place], size, framing, max_pixels=max_pixels) for place in places]
+    return Film(np.stack([np.asarray(picture) for picture in pictures]), tuple(map(float, places)))
+
+
+class _Clip:
+    """The first moving picture of an open container, read forwards and by jumps.
+
+    Args:
+        av: the PyAV module.
+        container: open.
+        kind: its demuxer.
+        max_pixels: of a frame.
+    """
+
+    def __init__(self, av: Any, container: Any, kind: str, max_pixels: int) -> None:
+        covers = av.stream.Disposition.attached_pic
+        streams = [each for each in container.streams.video if not each.disposition & covers]
+        if not streams:
+            raise Unreadable("file has sound but no video" if container.streams.audio else "video has no frames")
+        self.container, self.stream, self.error = container, streams[0], av.FFmpegError
+        context = self.stream.codec_context
+        if context is None or context.name not in CODECS:
+            raise Unreadable(f"video of a codec that is not read ({getattr(context, 'name', 'unknown')})")
+        context.options = {"max_pixels": str(max_pixels)}
+        context.thread_count = 1  # clips are decoded side by side already
+        self.max_pixels = max_pixels
+        self._check(context.width, context.height)
+        self.format = "rgba" if kind == "gif" else "rgb24"
+        self.kind = kind
+        self.scaler = av.video.reformatter.VideoReformatter()
+        self.base: float = float(self.stream.time_base)
+        self.start: float = (self.stream.start_time or 0) * self.base
+        self.seconds = self._length()
+        if kind == "matroska" and self.seconds > BLIND_GAP:
+            container.seek(0)  # this one reads its index at the first jump
+        self.decoded = 0
+        self.now = 0.0
+        self.over = False  # nothing comes after `shown`
+        self.shown: Any = None  # the last frame up to a wanted time, and the one after it
+        self.ahead: Any = None
+        self.frames = self._decode()
+
+    def read(self, targets: Sequence[float], size: int, framing: Framing) -> Film:
+        """What is on display at some times, in their order, each frame once."""
+        pictures: list[np.ndarray[Any, Any]] = []
+        times: list[float] = []
+        for target in targets:
+            if self._worth_a_jump(target):
+                self._jump(target)
+            self._advance(target)
+            found = self.shown or self.ahead
+            if found is None or (times and found[1] <= times[-1]):
+                continue
+            picture = self._picture(found[0], size, framing)
+            if not pictures or picture.shape == pictures[0].shape:  # `whole` keeps proportions, which may change
+                times.append(found[1])
+                pictures.append(picture)
+        if not pictures:
+            raise Unreadable("video has no frames")
+        return Film(np.stack(pictures), tuple(max(time, 0.0) for time in times))
+
+    def _length(self) -> float:
+        """Seconds that the container states, or those up to its last packet."""
+        if self.stream.duration:
+            return float(self.stream.duration * self.base)
+        if self.container.duration:
+            end: float = ((self.container.start_time or 0) + self.container.duration) / 1e6
+            return max(0.0, end - self.start)
+        last = 0.0
+        for packet in self.container.demux(self.stream):
+            if packet.pts is not None:
+                last = max(last, float((packet.pts + (packet.duration or 0)) * self.base) - self.start)
+        self.container.seek(0)
+        return last
+
+    def _advance(self, target: float) -> None:
+        """Decodes until `shown` is the last frame up to a time and `ahead` the first one after it, or none."""
+        while not self.over and (self.ahead is None or self.ahead[1] <= target):
+            self.shown = self.ahead or self.shown
+            self.ahead = next(self.frames, None)
+            self.over = self.ahead is None
+
+    def _decode(self, *, jumped: bool = False) -> Iterator[tuple[Any, float]]:
+        """Frames and their times from where the container is; after a jump, from the first key frame on.
+
+        A packet that cannot be decoded is passed over.
+        """
+        step = 1 / float(self.stream.average_rate or 25)
+        packets = iter(self.container.demux(self.stream))
+        while True:
+            try:
+                found = next(packets).decode()
+            except StopIteration:
+                return
+            except self.error:
+                found = []
+            for frame in found:
+                self.decoded += frame.width * frame.height
+                if self.decoded > MOST_DECODED:
+                    raise Unreadable("video is long and has too few key frames to jump to; cut it, or encode it anew")
+                jumped = jumped and not frame.key_frame
+                if jumped or frame.is_corrupt:
+                    continue
+                stamp = frame.pts if frame.pts is not None else frame.dts
+                self.now = self.now + step if stamp is None else stamp * self.base - self.start
+                yield frame, self.now
+
+    def _worth_a_jump(self, target: float) -> bool:
+        """Whether a key frame lies well between the last frame read and the wanted one."""
+        if self.over or target - self.now < SEEK_GAP or self.kind == "mpeg":  # whose times differ after a jump
+            return False
+        if self.kind == "mpegts":
+            return target - self.now > BLIND_GAP
+        index = self.stream.index_entries
+        place = index.search_timestamp(round((target + self.start) / self.base)) if len(index) else -1
+        return place >= 0 and index[place].timestamp * self.base - self.start > self.now + SEEK_GAP
+
+    def _jump(self, target: float) -> None:
+        """Goes on from a key frame before a time."""
+        for back in BACK:
+            place = max(0.0, target - back) + self.start
+            try:
+                self.container.seek(round(place / self.base), stream=self.stream)
+            except self.error:
+                continue
+            self.frames = self._decode(jumped=place > self.start)
+            self.shown, self.ahead = None, next(self.frames, None)
+            if self.ahead is not None and self.ahead[1] <= target:
+                return
+
+    def _check(self, width: int, height: int) -> None:
+        if width * height > self.max_pixels:
+            raise Unreadable(
+                f"video has frames of {width:,} x {height:,} pixels, more than max_pixels allows ({self.max_pixels:,})"
+            )
+
+    def _picture(self, frame: Any, size: int, framing: Framing) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """A decoded frame, scaled while its colours are converted, then framed and turned."""
+        self._check(frame.width, frame.height)
+        shape = _shape(frame.width * _aspect(self.stream), frame.height, size, framing)
+        small = self.scaler.reformat(frame, *shape, self.format, threads=1).to_ndarray()
+        image = frame_picture(Pillow.fromarray(small), shape, size, framing)
+        turn = _turn(frame)
+        return np.asarray(image if turn is None else image.transpose(turn))
+
+
+def _shape(width: float, height: int, size: int, framing: Framing) -> tuple[int, int]:
+    """The size at which a frame is converted: what its framing needs, but no larger than it is."""
+    if framing == "stretch":
+        return min(size, max(1, round(width))), min(size, height)
+    side = min(width, height) if framing == "crop" else max(width, height)
+    if side <= size:
+        return max(1, round(width)), height
+
+    def scaled(length: float) -> int:
+        if framing == "crop":  # as much to cut on either side, so that no pixel is torn
+            return size + 2 * round((length * size / side - size) / 2)
+        return max(1, round(length * size / side))
+
+    return scaled(width), scaled(height)
+
+
+def _aspect(stream: Any) -> float:
+    """Width over height of a stored pixel."""
+    ratio = stream.sample_aspect_ratio
+    return min(4.0, max(0.25, float(ratio))) if ratio else 1.0
+
+
+_TURNS = {
+    (0, 1, -1, 0): Pillow.Transpose.ROTATE_270,
+    (-1, 0, 0, -1): Pillow.Transpose.ROTATE_180,
+    (0, -1, 1, 0): Pillow.Transpose.ROTATE_90,
+    (-1, 0, 0, 1): Pillow.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Pillow.Transpose.FLIP_TOP_BOTTOM,
+    (0, 1, 1, 0): Pillow.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Pillow.Transpose.TRANSVERSE,
+}
+"""By the signs of a display matrix (a, b; c, d): a stored point (x, y) is shown at (ax + cy, bx + dy)."""
+
+
+def _turn(frame: Any) -> Pillow.Transpose | None:
+    """How a frame's display matrix, if it has one, turns or mirrors it."""
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
+            most = max(abs(each) for each in (a, b, c, d)) or 1
+            return _TURNS.get((round(a / most), round(b / most), round(c / most), round(d / most)))
+    return None
