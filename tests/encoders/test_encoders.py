@@ -22,8 +22,14 @@ VALUES: dict[str, list[Any]] = {
     "category": ["a", "b", "c"],
     "vector": [random.normal(size=(n, 4)).tolist() for n in (1, 5, 3)],
     "video": [random.integers(0, 255, (n, 20, 24, 3), dtype=np.uint8) for n in (1, 5, 4)],
+    "audio": [{"array": random.normal(size=n) * 0.1, "sampling_rate": 8_000} for n in (1, 700, 3_000, 2_200)],
 }
-OPTIONS: dict[str, dict[str, Any]] = {"text": {"vocab": 300}, "image": {"size": 16}, "video": {"size": 16}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "text": {"vocab": 300},
+    "image": {"size": 16},
+    "video": {"size": 16},
+    "audio": {"rate": 8_000, "bands": 16},
+}
 SMALL: dict[str, dict[str, Any]] = {
     "image/resnet": {"depth": 10, "channels": 8},
     "image/vit": {"dim": 16, "depth": 1, "patch": 8},
@@ -34,6 +40,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "video/frames": {"dim": 16, "looks": 2, "frame": {"name": "cnn", "channels": [8, 16]}},
     "video/tubelet": {"dim": 16, "depth": 1, "patch": 8},
     "video/conv3d": {"dim": 16, "channels": [8, 16], "looks": 2},
+    "audio/cnn": {"dim": 16, "channels": [8, 8, 8]},
+    "audio/transformer": {"dim": 16, "depth": 1, "channels": [8, 8]},
 }
 EVERY = [(kind, name) for kind in MODALITIES for name in encoders(kind) if name != "pretrained"]  # it has its own
 

@@ -277,6 +277,7 @@ def test_what_is_no_sound(tmp_path: Path) -> None:
         (np.zeros((0, 2)), RATE, "has no samples"),
         (np.zeros((5, 0)), RATE, "has no samples"),
         (["a"], RATE, "needs numbers"),
+        ([1, 2, 3], RATE, "full scale is not known"),
         ([[0.0], [0.0, 1.0]], RATE, "needs an array"),
         (np.zeros((2, 2, 2)), RATE, "3 axes"),
         (np.zeros((99, 99)), RATE, "99 channels"),

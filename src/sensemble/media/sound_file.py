@@ -166,6 +166,8 @@ def _by_av(file: IO[bytes], kind: Kind, stack: ExitStack) -> Sound:
                 done += len(block)
                 if len(block):
                     yield block
+                elif done == frames:
+                    return
         except Unreadable:
             raise
         except Exception as error:
@@ -199,6 +201,8 @@ def _from_array(array: Any, rate: Any) -> Sound:
         values, rate = np.asarray(array), int(rate)
     except (ValueError, TypeError, RuntimeError) as error:
         raise Unreadable("needs an array of numbers and its sampling_rate") from error
+    if values.dtype.kind in "iu" and values.dtype.itemsize > 4:
+        raise Unreadable(f"an array of {values.dtype}: its full scale is not known; give int16, or floats from -1 to 1")
     if values.dtype.kind not in "iuf" or values.ndim not in (1, 2):
         raise Unreadable(f"an array of {values.dtype} with {values.ndim} axes: needs numbers, (n,), (C, n) or (n, C)")
     if values.ndim == 1:

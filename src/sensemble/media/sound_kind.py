@@ -98,7 +98,9 @@ def _chunks(file: IO[bytes], wav: bool) -> float | None:
             raise Unreadable("has no channels")
         if name == data:
             there = end - place - 8
-            return None if size >= UNKNOWN_SIZE else max(1.0, size / there) if there > 0 else 1.0
+            if size <= there or there <= 0:
+                return 1.0
+            return None if size >= UNKNOWN_SIZE else size / there
         place += 8 + size + size % 2
     if place > end:
         raise Unreadable(f"{CUT_OFF}: its samples are gone")
