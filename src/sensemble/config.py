@@ -23,6 +23,8 @@ Spec = dict[str, Any]
 
 
 DEFAULT_FUSION = "gate"
+MODEL_MARKS = ("config.json", "modules.json")
+"""Files of which one is in the folder of every pretrained model."""
 RESERVED = ("fused", "stacking", "trivial")
 """Names that stand beside the inputs' in verdicts."""
 
@@ -194,14 +196,14 @@ def anchor(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def anchor_models(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Inputs with `encoder.model` absolute where it names a folder in `folder`; else it is a name of another kind."""
+    """Inputs with `encoder.model` absolute where it names a model's folder in `folder`, and not something elsewhere."""
     result = dict(inputs)
     for name, spec in inputs.items():
         encoder = spec.get("encoder") if isinstance(spec, Mapping) else None
         if not isinstance(encoder, Mapping):
             continue
         model = encoder.get("model")
-        if isinstance(model, str) and (folder / model).is_dir():
+        if isinstance(model, str) and any((folder / model / mark).is_file() for mark in MODEL_MARKS):
             result[name] = {**spec, "encoder": {**encoder, "model": str((folder / model).resolve())}}
     return result
 

@@ -55,6 +55,20 @@ def test_code_beside_the_weights_never_runs(folder: Path) -> None:
     assert not trap.exists()
 
 
+def test_settings_that_name_code_or_other_weights_are_left_out(folder: Path) -> None:
+    (folder / "other.safetensors").write_bytes(b"nonsense")
+    change(
+        folder / "config.json",
+        attn_implementation="stranger/kernel",
+        _attn_implementation="stranger/kernel",
+        transformers_weights="other.safetensors",
+        text_config={"auto_map": {"AutoModel": "trap.Model"}, "hidden_size": 16},
+    )
+    assert read_folder(folder).config["text_config"] == {"hidden_size": 16}
+    body = load(folder)
+    assert body.body.config._attn_implementation == "sdpa"
+
+
 def test_pickled_weights_are_never_read(folder: Path) -> None:
     from safetensors.torch import load_file
 
@@ -176,6 +190,16 @@ def test_a_path_that_is_no_folder_is_never_looked_for_on_the_hub(tmp_path: Path,
     for name in ("./nothing", str(tmp_path / "nothing"), "a/b/c", "~/nothing", ""):
         with pytest.raises(ConfigError, match=r"there is no folder|holds no config"):
             find(name, where="inputs.words")
+
+
+def test_a_folder_that_holds_no_model_does_not_stand_in_a_names_way(folder: Path, monkeypatch: Any) -> None:
+    import huggingface_hub
+
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "name").mkdir()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *args, **options: str(folder))
+    assert find("name").folder == folder
+    assert find("bert").folder == folder
 
 
 def test_what_is_in_the_hubs_cache_is_not_fetched(folder: Path, monkeypatch: Any) -> None:

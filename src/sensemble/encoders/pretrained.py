@@ -28,8 +28,9 @@ Tune = Literal["frozen", "lora", "full", "last_k"]
 class Pretrained(Encoder):
     """A pretrained model, with its own tokenizer, picture size or sample rate. The way to go with few rows.
 
-    Frozen, its features are computed once a value and kept on disk: as cheap as ready-made vectors. The other ways run
-    it in every step and pay only where the data differ from what it was trained on, and there are enough of them.
+    Frozen, its features are computed once a value and kept on disk: as cheap as ready-made vectors, but what the
+    modality changes at random in training (`flip`, `shift`) is left out. The other ways run it in every step and pay
+    only where the data differ from what it was trained on, and there are enough of them.
 
     Args:
         model: a folder with `config.json` and `model.safetensors`, a name that `sensemble weights` brought, or the ID

@@ -53,7 +53,7 @@ class _Looks(nn.Module):
         super().__init__()
         self.place = nn.Parameter(torch.randn(looks, places))
         self.query = nn.Linear(before, looks, bias=False)
-        self.join = nn.Linear(looks * before, after)
+        self.join = nn.Sequential(nn.Linear(looks * before, after), nn.LayerNorm(after))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """`(n, G, before) -> (n, D)`."""

@@ -14,6 +14,8 @@ from .source import check_file, check_length
 MAX_FILE = 64 * 2**30
 """Bytes of the largest file; it is read piece by piece."""
 BUFFER = 2**16
+PROBED = 2**25
+"""Pixels of a frame that may always be looked into: with less, its size would not be known, and not be told."""
 KNOWN = "read are MP4, MOV, MKV, WebM, AVI, MPEG, FLV and GIF"
 
 # Named one by one: each is one more decoder that strangers' bytes reach.
@@ -62,7 +64,7 @@ def opened(raw: Any, *, max_pixels: int) -> Iterator[tuple[Any, str]]:
         options = {
             "codec_whitelist": ",".join(CODECS + SOUND),
             "protocol_whitelist": "none",
-            "max_pixels": str(max_pixels),
+            "max_pixels": str(max(max_pixels, PROBED)),
         }
         container = stack.enter_context(
             av.open(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ MAX_PIXELS = 2**25
 MAX_SECONDS = 4 * 3600.0
 MOST_DECODED = 100 * 10**9
 """Pixels decoded for one clip: some minutes of work, for three hours of 640 x 480 without a key frame."""
+TIE = 1e-3
+"""Seconds to which some containers round times: a frame that begins so soon after a wanted time is shown at it."""
+LAST = 1.0
+"""Seconds that the last frame is on display, at most: some containers guess as much as they like."""
 SEEK_GAP = 0.5
 """Seconds of clip that a jump to a key frame must save."""
 BLIND_GAP = 10.0
@@ -134,8 +139,6 @@ class _Clip:
         self.base: float = float(self.stream.time_base)
         self.start: float = (self.stream.start_time or 0) * self.base
         self.seconds = self._length()
-        if kind == "matroska" and self.seconds > BLIND_GAP:
-            container.seek(0)  # this one reads its index at the first jump
         self.decoded = 0
         self.now = 0.0
         self.over = False  # nothing comes after `shown`
@@ -163,22 +166,31 @@ class _Clip:
         return Film(np.stack(pictures), tuple(max(time, 0.0) for time in times))
 
     def _length(self) -> float:
-        """Seconds that the container states, or those up to its last packet."""
-        if self.stream.duration:
-            return float(self.stream.duration * self.base)
-        if self.container.duration:
-            end: float = ((self.container.start_time or 0) + self.container.duration) / 1e6
-            return max(0.0, end - self.start)
-        last = 0.0
-        for packet in self.container.demux(self.stream):
-            if packet.pts is not None:
-                last = max(last, float((packet.pts + (packet.duration or 0)) * self.base) - self.start)
-        self.container.seek(0)
-        return last
+        """Seconds up to the end of the last packet. What the container states serves to find that packet alone."""
+        stated = 0.0
+        if self.container.duration and self.kind != "mpeg":
+            stated = ((self.container.start_time or 0) + self.container.duration) / 1e6 - self.start
+        end = 0.0
+        for place in (stated, 0.0):
+            self._seek(place)
+            for packet in self.container.demux(self.stream):
+                if packet.pts is not None and not packet.is_discard:
+                    lasts = min(LAST, (packet.duration or 0) * self.base)
+                    end = max(end, packet.pts * self.base + lasts - self.start)
+            if end:
+                break
+        self._seek(0.0)
+        return end
+
+    def _seek(self, time: float) -> None:
+        """Goes to the last key frame before a time, if the container knows one, else stays."""
+        place = self.start + time if time > 0 else min(self.start, 0.0)
+        with suppress(self.error):
+            self.container.seek(round(place / self.base), stream=self.stream)
 
     def _advance(self, target: float) -> None:
         """Decodes until `shown` is the last frame up to a time and `ahead` the first one after it, or none."""
-        while not self.over and (self.ahead is None or self.ahead[1] <= target):
+        while not self.over and (self.ahead is None or self.ahead[1] <= target + TIE):
             self.shown = self.ahead or self.shown
             self.ahead = next(self.frames, None)
             self.over = self.ahead is None
@@ -221,14 +233,11 @@ class _Clip:
     def _jump(self, target: float) -> None:
         """Goes on from a key frame before a time."""
         for back in BACK:
-            place = max(0.0, target - back) + self.start
-            try:
-                self.container.seek(round(place / self.base), stream=self.stream)
-            except self.error:
-                continue
-            self.frames = self._decode(jumped=place > self.start)
+            place = max(0.0, target - back)
+            self._seek(place)
+            self.frames = self._decode(jumped=place > 0)
             self.shown, self.ahead = None, next(self.frames, None)
-            if self.ahead is not None and self.ahead[1] <= target:
+            if self.ahead is not None and self.ahead[1] <= target + TIE:
                 return
 
     def _check(self, width: int, height: int) -> None:

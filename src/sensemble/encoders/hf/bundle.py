@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...config import MODEL_MARKS
 from ...errors import ConfigError, unknown
 from ...files import replace_folder, write
 
@@ -28,8 +29,12 @@ POOLING = "1_Pooling/config.json"
 VOCABULARY = ("vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json")
 """What makes a tokenizer where there is no `tokenizer.json`."""
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+VERSION = 1
+"""Part of every digest: raised when the same files come to give other features."""
 LARGEST = 64 * 2**20
 """Bytes of a JSON file beyond which it is refused."""
+LEADS_ON = re.compile(r"auto_map|transformers_weights|_?\w+_implementation(_internal)?")
+"""Settings that name code (beside the weights, or on the hub) or other weights: they are left out."""
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 INSTALL = "pip install 'sensemble[pretrained]'"
 
@@ -50,9 +55,9 @@ class Bundle:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The model's settings, without names of code that lies beside them."""
-        found = self.json("config.json")
-        return {key: value for key, value in found.items() if key != "auto_map"}
+        """The model's settings, without those that name code or other weights to load."""
+        found: dict[str, Any] = _plain(self.json("config.json"))
+        return found
 
     @property
     def kind(self) -> str:
@@ -96,9 +101,10 @@ def find(model: str, *, names: Sequence[str] = (), where: str = "") -> Bundle:
         ConfigError: nothing there, or nothing that may be read; says what would be.
     """
     place = Path(model).expanduser()
-    if place.is_dir():
-        return read_folder(place, where=where)
-    if model.startswith((".", "~")) or place.is_absolute() or not HUB_ID.fullmatch(model):
+    path = model.startswith((".", "~")) or place.is_absolute() or not HUB_ID.fullmatch(model)
+    if place.is_dir() and (path or holds_model(place)):
+        return read_folder(place.absolute(), where=where)
+    if path:
         raise ConfigError(f"{where}: there is no folder {model}; give one with config.json and {WEIGHTS}")
     return read_folder(_from_hub(model, names, where), where=where)
 
@@ -135,13 +141,18 @@ def read_folder(folder: Path, *, where: str = "") -> Bundle:
         raise ConfigError(
             f"{where}: {folder} holds {found}; give a folder with {WEIGHTS} (transformers' `save_pretrained` writes it)"
         )
-    digest = hashlib.blake2b(b"transformers 1", digest_size=20)
+    digest = hashlib.blake2b(f"transformers {VERSION}".encode(), digest_size=20)
     for name in sorted(files):
         digest.update(f"\0{name}\0{len(files[name])}\0{files[name]}".encode())
     for path in weights:
         state = path.stat()
         digest.update(f"\0{path.name}\0".encode() + _hash(path, state.st_size, state.st_mtime_ns))
     return Bundle(files, root, digest.hexdigest())
+
+
+def holds_model(folder: Path) -> bool:
+    """Whether a folder looks like that of a pretrained model."""
+    return any((folder / name).is_file() for name in MODEL_MARKS)
 
 
 def need(package: str) -> Any:
@@ -154,6 +165,15 @@ def need(package: str) -> Any:
         return __import__(package)
     except ImportError as error:
         raise ConfigError(f"pretrained encoders need the package {package!r}; install it: {INSTALL}") from error
+
+
+def _plain(value: Any) -> Any:
+    """Settings without those that lead on to something else."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _plain(each) for key, each in value.items() if not LEADS_ON.fullmatch(key)}
 
 
 def _from_hub(model: str, names: Sequence[str], where: str) -> Path:

@@ -17,7 +17,7 @@ from .text import TextBody
 from .video import PerFrame, make_video, of_pictures
 
 KEPT = 2
-"""Bodies kept in memory for whoever asks for them again."""
+"""Bodies of folders and of the hub that stay in memory for whoever asks for them again."""
 _kept: OrderedDict[tuple[Any, ...], Backbone] = OrderedDict()
 
 FAMILIES: dict[str, Callable[..., Backbone]] = {
@@ -43,14 +43,13 @@ def load_backbone(kind: str, model: str, options: Mapping[str, Any], *, where: s
     """
     if kind in MODALITIES:
         options = check(MODALITIES[kind], options, where=f"{where} ({kind})")
-    settings = tuple(sorted((key, repr(value)) for key, value in options.items()))
     if (kind, model) in BACKBONES:
-        return _keep((kind, model, settings), lambda: _registered(kind, model, options, where))
+        return _registered(kind, model, options, where)
     if kind == "video" and ("image", model) in BACKBONES:
-        inner = load_backbone("image", model, of_pictures(options), where=where)
-        return _keep((kind, model, settings), lambda: PerFrame(inner, options))
+        return PerFrame(load_backbone("image", model, of_pictures(options), where=where), options)
     names = [name for modality, name in BACKBONES if modality == kind or (modality, kind) == ("image", "video")]
     bundle = find(model, names=names, where=where)
+    settings = tuple(sorted((key, repr(value)) for key, value in options.items()))
     return _keep((kind, bundle.folder, bundle.digest, settings), lambda: make(kind, bundle, options, where=where))
 
 
