@@ -141,6 +141,7 @@ class _Clip:
         self.seconds = self._length()
         self.decoded = 0
         self.now = 0.0
+        self.broken = False  # a packet could not be decoded
         self.over = False  # nothing comes after `shown`
         self.shown: Any = None  # the last frame up to a wanted time, and the one after it
         self.ahead: Any = None
@@ -162,7 +163,7 @@ class _Clip:
                 times.append(found[1])
                 pictures.append(picture)
         if not pictures:
-            raise Unreadable("video has no frames")
+            raise Unreadable("none of the video's frames can be decoded" if self.broken else "video has no frames")
         return Film(np.stack(pictures), tuple(max(time, 0.0) for time in times))
 
     def _length(self) -> float:
@@ -208,7 +209,7 @@ class _Clip:
             except StopIteration:
                 return
             except self.error:
-                found = []
+                self.broken, found = True, []
             for frame in found:
                 self.decoded += frame.width * frame.height
                 if self.decoded > MOST_DECODED:
