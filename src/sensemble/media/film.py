@@ -139,8 +139,9 @@ class _Clip:
         self.base: float = float(self.stream.time_base)
         self.start: float = (self.stream.start_time or 0) * self.base
         self.seconds = self._length()
-        self.decoded = 0
+        self.left = MOST_DECODED // max(1, context.width * context.height)  # frames
         self.now = 0.0
+        self.broken = False  # a packet could not be decoded
         self.over = False  # nothing comes after `shown`
         self.shown: Any = None  # the last frame up to a wanted time, and the one after it
         self.ahead: Any = None
@@ -162,7 +163,7 @@ class _Clip:
                 times.append(found[1])
                 pictures.append(picture)
         if not pictures:
-            raise Unreadable("video has no frames")
+            raise Unreadable("none of the video's frames can be decoded" if self.broken else "video has no frames")
         return Film(np.stack(pictures), tuple(max(time, 0.0) for time in times))
 
     def _length(self) -> float:
@@ -201,6 +202,7 @@ class _Clip:
         A packet that cannot be decoded is passed over.
         """
         step = 1 / float(self.stream.average_rate or 25)
+        base, start = self.base, self.start
         packets = iter(self.container.demux(self.stream))
         while True:
             try:
@@ -208,16 +210,16 @@ class _Clip:
             except StopIteration:
                 return
             except self.error:
-                found = []
+                self.broken, found = True, []
+            self.left -= len(found)
+            if self.left < 0:
+                raise Unreadable("video is long and has too few key frames to jump to; cut it, or encode it anew")
             for frame in found:
-                self.decoded += frame.width * frame.height
-                if self.decoded > MOST_DECODED:
-                    raise Unreadable("video is long and has too few key frames to jump to; cut it, or encode it anew")
                 jumped = jumped and not frame.key_frame
                 if jumped or frame.is_corrupt:
                     continue
-                stamp = frame.pts if frame.pts is not None else frame.dts
-                self.now = self.now + step if stamp is None else stamp * self.base - self.start
+                stamp = frame.pts
+                self.now = self.now + step if stamp is None else stamp * base - start
                 yield frame, self.now
 
     def _worth_a_jump(self, target: float) -> bool:
@@ -251,9 +253,13 @@ class _Clip:
         self._check(frame.width, frame.height)
         shape = _shape(frame.width * _aspect(self.stream), frame.height, size, framing)
         small = self.scaler.reformat(frame, *shape, self.format, threads=1).to_ndarray()
-        image = frame_picture(Pillow.fromarray(small), shape, size, framing)
+        if framing == "crop" and min(shape) == size and self.format == "rgb24":
+            left, top = ((length - size) // 2 for length in shape)
+            square = small[top : top + size, left : left + size]  # what frame_picture gives, in half the time
+        else:
+            square = np.asarray(frame_picture(Pillow.fromarray(small), shape, size, framing))
         turn = _turn(frame)
-        return np.asarray(image if turn is None else image.transpose(turn))
+        return square if turn is None else np.asarray(Pillow.fromarray(square).transpose(turn))
 
 
 def _shape(width: float, height: int, size: int, framing: Framing) -> tuple[int, int]:
