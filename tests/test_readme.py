@@ -13,14 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from sensemble import config as configs
 from sensemble.cli import main
 from sensemble.encoders.base import encoders
 from sensemble.fusion.base import FUSIONS
 from sensemble.modalities.base import MODALITIES
 from sensemble.registry import Registry
 from sensemble.tasks.base import TASKS
+from sensemble.weights import WEIGHTS
 
 ROOT = Path(__file__).parent.parent
 README, CHINESE, CONTRIBUTING = (
@@ -156,6 +159,19 @@ def test_your_own_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "fusion:\n  name: concat\n" in (place / "runs/mood-concat/config.yaml").read_text(encoding="utf-8")
 
 
+def test_pretrained_encoders(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = section(README, "Pretrained encoders")
+    [content] = [content for language, content in blocks(part) if language == "yaml"]
+    config = configs.from_dict(yaml.safe_load(content))
+    named = {spec["encoder"]["model"] for spec in config.inputs.values()}
+    for arguments in (line for language, bash in blocks(part) if language == "bash" for line in commands(bash)):
+        if arguments[:2] == ["weights", "get"]:  # fetches from a registry
+            named.add(arguments[2])
+        else:
+            assert main(arguments) == 0, (arguments, capsys.readouterr().err)
+    assert named <= set(WEIGHTS)
+
+
 def test_every_key_of_a_run_is_documented(place: Path) -> None:
     write_table(place, "train.csv", 60, users="ann")
     assert main(["fit", "train.csv", "train.epochs=1", "--target", "label", "--run", "run"]) == 0
@@ -173,12 +189,16 @@ def test_every_component_is_named_and_every_named_one_is_there() -> None:
         set(MODALITIES),
         set(encoders("text")),
         set(encoders("image")),
+        set(encoders("audio")),
+        set(encoders("video")),
         {*encoders("number"), *encoders("category")},
         set(encoders("vector")),
         set(FUSIONS),
         set(TASKS),
     ]
-    assert set(MODALITIES) == {"text", "image", "number", "category", "vector"}, "a modality without its row above"
+    assert set(MODALITIES) == {"text", "image", "audio", "video", "number", "category", "vector"}, (
+        "a modality without its row above"
+    )
     for text, title in ((README, "What there is"), (CHINESE, "现有组件")):
         assert [set(names(row[1])) for row in rows(section(text, title))] == registered
 
