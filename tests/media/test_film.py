@@ -285,7 +285,7 @@ def test_a_clip_that_breaks_off_gives_the_frames_before_the_break(name: str, sha
     whole = file.getvalue()
     cut = whole[: int(share * len(whole))]
     if kind in ("mp4", "mov"):  # what stands where is told at the end
-        with pytest.raises(Unreadable, match=r"video is damaged or cut off|video has no frames"):
+        with pytest.raises(Unreadable, match=r"video is damaged or cut off|frames"):
             look(cut)
         return
     found, known = look(cut), readable(cut)
@@ -486,7 +486,7 @@ def test_frames_that_only_claim_to_be_huge(tmp_path: Path) -> None:
         path.write_bytes(data.replace(size, size[:5] + sides))
         done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
         answer, grown = done.stdout.splitlines()
-        assert "max_pixels" in answer or "no frames" in answer
+        assert answer == "none of the video's frames can be decoded"
         assert float(grown) < 60
 
 

@@ -7,18 +7,17 @@ A clip is never read whole: of long ones, only what lies between a key frame and
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 
 from ..errors import ConfigError, Unreadable
 from .container import CODECS, import_av, opened
-from .picture import Framing, frame_picture, read_picture
+from .picture import Framing, read_picture
+from .still import Stills
 
 MAX_PIXELS = 2**25
 """Of one frame: a little more than 8K."""
@@ -131,16 +130,15 @@ class _Clip:
             raise Unreadable(f"video of a codec that is not read ({getattr(context, 'name', 'unknown')})")
         context.options = {"max_pixels": str(max_pixels)}
         context.thread_count = 1  # clips are decoded side by side already
-        self.max_pixels = max_pixels
-        self._check(context.width, context.height)
-        self.format = "rgba" if kind == "gif" else "rgb24"
+        self.stills = Stills(av, self.stream, clear=kind == "gif", max_pixels=max_pixels)
+        self.stills.check(context.width, context.height)
         self.kind = kind
-        self.scaler = av.video.reformatter.VideoReformatter()
         self.base: float = float(self.stream.time_base)
         self.start: float = (self.stream.start_time or 0) * self.base
         self.seconds = self._length()
-        self.decoded = 0
+        self.left = MOST_DECODED // max(1, context.width * context.height)  # frames
         self.now = 0.0
+        self.broken = False  # a packet could not be decoded
         self.over = False  # nothing comes after `shown`
         self.shown: Any = None  # the last frame up to a wanted time, and the one after it
         self.ahead: Any = None
@@ -157,12 +155,12 @@ class _Clip:
             found = self.shown or self.ahead
             if found is None or (times and found[1] <= times[-1]):
                 continue
-            picture = self._picture(found[0], size, framing)
+            picture = self.stills.picture(found[0], size, framing)
             if not pictures or picture.shape == pictures[0].shape:  # `whole` keeps proportions, which may change
                 times.append(found[1])
                 pictures.append(picture)
         if not pictures:
-            raise Unreadable("video has no frames")
+            raise Unreadable("none of the video's frames can be decoded" if self.broken else "video has no frames")
         return Film(np.stack(pictures), tuple(max(time, 0.0) for time in times))
 
     def _length(self) -> float:
@@ -201,6 +199,7 @@ class _Clip:
         A packet that cannot be decoded is passed over.
         """
         step = 1 / float(self.stream.average_rate or 25)
+        base, start = self.base, self.start
         packets = iter(self.container.demux(self.stream))
         while True:
             try:
@@ -208,16 +207,16 @@ class _Clip:
             except StopIteration:
                 return
             except self.error:
-                found = []
+                self.broken, found = True, []
+            self.left -= len(found)
+            if self.left < 0:
+                raise Unreadable("video is long and has too few key frames to jump to; cut it, or encode it anew")
             for frame in found:
-                self.decoded += frame.width * frame.height
-                if self.decoded > MOST_DECODED:
-                    raise Unreadable("video is long and has too few key frames to jump to; cut it, or encode it anew")
                 jumped = jumped and not frame.key_frame
                 if jumped or frame.is_corrupt:
                     continue
-                stamp = frame.pts if frame.pts is not None else frame.dts
-                self.now = self.now + step if stamp is None else stamp * self.base - self.start
+                stamp = frame.pts
+                self.now = self.now + step if stamp is None else stamp * base - start
                 yield frame, self.now
 
     def _worth_a_jump(self, target: float) -> bool:
@@ -239,62 +238,3 @@ class _Clip:
             self.shown, self.ahead = None, next(self.frames, None)
             if self.ahead is not None and self.ahead[1] <= target + TIE:
                 return
-
-    def _check(self, width: int, height: int) -> None:
-        if width * height > self.max_pixels:
-            raise Unreadable(
-                f"video has frames of {width:,} x {height:,} pixels, more than max_pixels allows ({self.max_pixels:,})"
-            )
-
-    def _picture(self, frame: Any, size: int, framing: Framing) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """A decoded frame, scaled while its colours are converted, then framed and turned."""
-        self._check(frame.width, frame.height)
-        shape = _shape(frame.width * _aspect(self.stream), frame.height, size, framing)
-        small = self.scaler.reformat(frame, *shape, self.format, threads=1).to_ndarray()
-        image = frame_picture(Pillow.fromarray(small), shape, size, framing)
-        turn = _turn(frame)
-        return np.asarray(image if turn is None else image.transpose(turn))
-
-
-def _shape(width: float, height: int, size: int, framing: Framing) -> tuple[int, int]:
-    """The size at which a frame is converted: what its framing needs, but no larger than it is."""
-    if framing == "stretch":
-        return min(size, max(1, round(width))), min(size, height)
-    side = min(width, height) if framing == "crop" else max(width, height)
-    if side <= size:
-        return max(1, round(width)), height
-
-    def scaled(length: float) -> int:
-        if framing == "crop":  # as much to cut on either side, so that no pixel is torn
-            return size + 2 * round((length * size / side - size) / 2)
-        return max(1, round(length * size / side))
-
-    return scaled(width), scaled(height)
-
-
-def _aspect(stream: Any) -> float:
-    """Width over height of a stored pixel."""
-    ratio = stream.sample_aspect_ratio
-    return min(4.0, max(0.25, float(ratio))) if ratio else 1.0
-
-
-_TURNS = {
-    (0, 1, -1, 0): Pillow.Transpose.ROTATE_270,
-    (-1, 0, 0, -1): Pillow.Transpose.ROTATE_180,
-    (0, -1, 1, 0): Pillow.Transpose.ROTATE_90,
-    (-1, 0, 0, 1): Pillow.Transpose.FLIP_LEFT_RIGHT,
-    (1, 0, 0, -1): Pillow.Transpose.FLIP_TOP_BOTTOM,
-    (0, 1, 1, 0): Pillow.Transpose.TRANSPOSE,
-    (0, -1, -1, 0): Pillow.Transpose.TRANSVERSE,
-}
-"""By the signs of a display matrix (a, b; c, d): a stored point (x, y) is shown at (ax + cy, bx + dy)."""
-
-
-def _turn(frame: Any) -> Pillow.Transpose | None:
-    """How a frame's display matrix, if it has one, turns or mirrors it."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
-            most = max(abs(each) for each in (a, b, c, d)) or 1
-            return _TURNS.get((round(a / most), round(b / most), round(c / most), round(d / most)))
-    return None
