@@ -19,6 +19,9 @@ from ..nn.transformer import Transformer, sinusoids
 from ..tokens import Tokens
 from .base import Encoder, Pace, create, register
 
+SHARPNESS = 2.0
+"""Of the looks at first: each at a few places, for a mean over many says little about where something is."""
+
 Spec = str | Mapping[str, Any]
 """A component's name, or a mapping with `name` and its options."""
 
@@ -51,7 +54,7 @@ class _Looks(nn.Module):
 
     def __init__(self, places: int, before: int, after: int, *, looks: int) -> None:
         super().__init__()
-        self.place = nn.Parameter(torch.randn(looks, places))
+        self.place = nn.Parameter(SHARPNESS * torch.randn(looks, places))
         self.query = nn.Linear(before, looks, bias=False)
         self.join = nn.Sequential(nn.Linear(looks * before, after), nn.LayerNorm(after))
 
@@ -84,7 +87,7 @@ class Frames(Encoder):
         frame: str | Mapping[str, Any] = "cnn",
         over_time: str | Mapping[str, Any] = "lstm",
         dim: int = 64,
-        looks: int = 4,
+        looks: int = 8,
     ) -> None:
         super().__init__()
         if looks < 1:
@@ -197,11 +200,13 @@ class Conv3d(Encoder):
     """
 
     def __init__(
-        self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64), dim: int = 64, looks: int = 4
+        self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64), dim: int = 64, looks: int = 8
     ) -> None:
         super().__init__()
         if not channels or looks < 1:
             raise ConfigError("channels and looks must be at least one")
+        if modality.shape[1] >> len(channels) < 1:
+            raise ConfigError(f"{len(channels)} stages are too many for frames of {modality.shape[1]} pixels")
         stages: list[nn.Module] = []
         norms: list[nn.Module] = []
         side = modality.shape[1]
@@ -230,5 +235,6 @@ def _spec(component: Spec) -> dict[str, Any]:
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    groups = next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)
+    """Groups of two channels or more, as the last stage may have one place alone."""
+    groups = next((groups for groups in (8, 4, 2) if channels % groups == 0 and channels > groups), 1)
     return nn.GroupNorm(groups, channels)
