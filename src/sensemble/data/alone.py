@@ -3,12 +3,12 @@
 Two scores of each input:
 
 - *full*: a quick cross-validated model of this input alone (number: decision tree; category: logistic
-  regression on its values; text: the same on TF-IDF of words; image, vector: the same on small dense features);
+  regression on its values; text: the same on TF-IDF of words; image, video, vector: the same on small dense features);
 - *single*: the best single thing in it. For a number or a category that is the input itself, for a text one
-  word, for an image one cell of a thumbnail, for a vector one dimension.
+  word, for an image or a video one cell of a thumbnail, for a vector one dimension.
 
 An honest text or picture may predict very well, through many words or cells together; a leak sits in one thing.
-Audio and video are not decoded for this, so they have no scores.
+Audio is not decoded for this, so it has no scores.
 
 Legend: n rows, m rows with usable values, d features, K classes.
 """

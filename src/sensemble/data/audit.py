@@ -21,7 +21,8 @@ from .thumbnails import Thumbnails
 from .twins import PICTURES, near_pictures, near_texts
 
 ROWS = 5_000
-"""Rows on which each input's score is measured; fewer pictures, as they must be decoded."""
+"""Rows on which each input's score is measured; fewer pictures and videos, as they must be decoded."""
+VIDEOS = 500
 RARE = 0.05
 """Share of the rarest class that counts as imbalance; with many classes, a quarter of an even share."""
 KINDS = ("leak", "duplicate", "group", "missing_informative", "id", "constant", "imbalance")
@@ -129,7 +130,7 @@ def _warnings(
         done, stage = next(stages)
         progress(stage, done, len(STAGES) - 1)
 
-    look = Thumbnails()
+    look, look_at_videos = Thumbnails(), Thumbnails("video")
     next_stage()
     found = _columns(rows, inputs)
     found += [finding for target in targets for finding in _imbalance(rows, target)]
@@ -149,18 +150,19 @@ def _warnings(
     found += near_pictures(rows, others, known, look, seed=seed)
     next_stage()
     for target in targets:
-        found += _telling(rows, inputs, target, look, seed)
+        found += _telling(rows, inputs, target, {"image": look, "video": look_at_videos}, seed)
     next_stage()
     return found
 
 
-def _telling(rows: Joined, inputs: Inputs, target: Target, look: Look, seed: int) -> list[Finding]:
+def _telling(rows: Joined, inputs: Inputs, target: Target, looks: Mapping[str, Look], seed: int) -> list[Finding]:
     """Leaks and telling absences, judged on the first split alone."""
     scores, found = {}, []
     for name, (kind, column) in inputs.items():
-        most = PICTURES[0] if kind == "image" else ROWS
+        most = {"image": PICTURES[0], "video": VIDEOS}.get(kind, ROWS)
         places = rows.sample(rows.first, most, seed, rows.present(column) & ~np.isnan(target.values))
         values = [rows.column(column)[place] for place in places]
+        look = looks.get(kind, looks["image"])
         score = score_alone(kind, values, target.values[places], classes=target.kind == "classes", look=look, seed=seed)
         if score is not None:
             scores[name] = score

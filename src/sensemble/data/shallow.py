@@ -20,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 Array = NDArray[np.float64]
 Look = Callable[[Any], NDArray[np.uint8] | None]
-"""A raw picture -> a square thumbnail `(side, side, 3)`, or `None` where it cannot be read."""
+"""A raw picture or video -> a square thumbnail `(side, side, 3)`, or `None` where it cannot be read."""
 
 MOST_CATEGORIES = 200
 """Values of a category told apart: the commonest; the rest are one."""
@@ -83,7 +83,7 @@ def _dimensions(values: Sequence[Any], look: Look) -> Features | None:
     return Features(np.nan_to_num(np.array(kept)), usable, "one dimension")
 
 
-def shrink(picture: NDArray[np.uint8], side: int) -> Array:
+def shrink(picture: NDArray[Any], side: int) -> Array:
     """A square thumbnail to a smaller one by averaging: `(s, s, 3) -> (side, side, 3)`."""
     step = len(picture) // side
     small: Array = picture.reshape(side, step, side, step, -1).mean((1, 3))
@@ -115,5 +115,6 @@ FEATURES: dict[str, Callable[[Sequence[Any], Look], Features | None]] = {
     "text": _words,
     "image": _cells,
     "vector": _dimensions,
+    "video": _cells,
 }
 """How each kind of input is turned into features; kinds that are not here have none."""

@@ -1,9 +1,9 @@
-"""Pictures as tiny squares for the audit's quick looks, each decoded once under the image modality's limits."""
+"""Pictures and videos as tiny squares for the audit's quick looks, each decoded once under its modality's limits."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,14 @@ DECODED = 32
 """Side before averaging, so that other sizes and decoders of one picture end in the same pixels."""
 
 
+FRAMES = 4
+
+
 class Thumbnails:
     """Raw pictures -> `(16, 16, 3)` uint8, or `None` where a picture cannot be read.
+
+    Args:
+        kind: `image`, or `video`, whose thumbnail is the mean of a few frames.
 
     >>> Thumbnails()(np.zeros((480, 640, 3), dtype=np.uint8)).shape
     (16, 16, 3)
@@ -26,8 +32,9 @@ class Thumbnails:
     True
     """
 
-    def __init__(self) -> None:
-        self._modality = MODALITIES.create("image", size=DECODED, fit="stretch")
+    def __init__(self, kind: Literal["image", "video"] = "image") -> None:
+        more: dict[str, Any] = {"frames": FRAMES} if kind == "video" else {}
+        self._modality = MODALITIES.create(kind, size=DECODED, fit="stretch", **more)
         self._known: dict[Any, tuple[Any, NDArray[np.uint8] | None]] = {}
 
     def __call__(self, raw: Any) -> NDArray[np.uint8] | None:
@@ -38,7 +45,7 @@ class Thumbnails:
 
     def _read(self, raw: Any) -> NDArray[np.uint8] | None:
         try:
-            picture = self._modality.load(raw)[0].permute(1, 2, 0).numpy()  # (C, H, W) -> (H, W, C)
+            frames = self._modality.load(raw)  # (T, C, H, W), T = 1 for an image
         except Unreadable:
             return None
-        return shrink(picture, SIDE).round().astype(np.uint8)
+        return shrink(frames.double().mean(0).permute(1, 2, 0).numpy(), SIDE).round().astype(np.uint8)
