@@ -34,7 +34,7 @@ RICH = MEDIA | {"text", "vector"}
 SUFFIXES: dict[str, Media] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "image"),
     **dict.fromkeys((".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus"), "audio"),
-    **dict.fromkeys((".mp4", ".mov", ".mkv", ".webm", ".avi"), "video"),
+    **dict.fromkeys((".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".flv"), "video"),
 }
 """Media kinds by file suffix."""
 

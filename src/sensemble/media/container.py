@@ -67,9 +67,7 @@ def opened(raw: Any, *, max_pixels: int) -> Iterator[tuple[Any, str]]:
             "max_pixels": str(max(max_pixels, PROBED)),
         }
         container = stack.enter_context(
-            av.open(
-                source, format=kind, options=options, metadata_errors="replace", buffer_size=BUFFER, io_open=_refuse
-            )
+            av.open(source, format=kind, options=options, metadata_errors="replace", buffer_size=BUFFER, io_open=refuse)
         )
         yield container, kind
 
@@ -116,5 +114,6 @@ _PACKETS = ((0, 188), (4, 192))
 """Where the first packet of a transport stream starts, and its bytes."""
 
 
-def _refuse(url: str, flags: int, options: Any) -> Any:
-    raise Unreadable("video refers to another file")
+def refuse(url: str, flags: int, options: Any) -> Any:
+    """What opens other files that a container names: nothing does."""
+    raise Unreadable("refers to another file")

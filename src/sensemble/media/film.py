@@ -7,18 +7,17 @@ A clip is never read whole: of long ones, only what lies between a key frame and
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
 
 from ..errors import ConfigError, Unreadable
 from .container import CODECS, import_av, opened
-from .picture import Framing, frame_picture, read_picture
+from .picture import Framing, read_picture
+from .still import Stills
 
 MAX_PIXELS = 2**25
 """Of one frame: a little more than 8K."""
@@ -131,11 +130,9 @@ class _Clip:
             raise Unreadable(f"video of a codec that is not read ({getattr(context, 'name', 'unknown')})")
         context.options = {"max_pixels": str(max_pixels)}
         context.thread_count = 1  # clips are decoded side by side already
-        self.max_pixels = max_pixels
-        self._check(context.width, context.height)
-        self.format = "rgba" if kind == "gif" else "rgb24"
+        self.stills = Stills(av, self.stream, clear=kind == "gif", max_pixels=max_pixels)
+        self.stills.check(context.width, context.height)
         self.kind = kind
-        self.scaler = av.video.reformatter.VideoReformatter()
         self.base: float = float(self.stream.time_base)
         self.start: float = (self.stream.start_time or 0) * self.base
         self.seconds = self._length()
@@ -158,7 +155,7 @@ class _Clip:
             found = self.shown or self.ahead
             if found is None or (times and found[1] <= times[-1]):
                 continue
-            picture = self._picture(found[0], size, framing)
+            picture = self.stills.picture(found[0], size, framing)
             if not pictures or picture.shape == pictures[0].shape:  # `whole` keeps proportions, which may change
                 times.append(found[1])
                 pictures.append(picture)
@@ -241,66 +238,3 @@ class _Clip:
             self.shown, self.ahead = None, next(self.frames, None)
             if self.ahead is not None and self.ahead[1] <= target + TIE:
                 return
-
-    def _check(self, width: int, height: int) -> None:
-        if width * height > self.max_pixels:
-            raise Unreadable(
-                f"video has frames of {width:,} x {height:,} pixels, more than max_pixels allows ({self.max_pixels:,})"
-            )
-
-    def _picture(self, frame: Any, size: int, framing: Framing) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """A decoded frame, scaled while its colours are converted, then framed and turned."""
-        self._check(frame.width, frame.height)
-        shape = _shape(frame.width * _aspect(self.stream), frame.height, size, framing)
-        small = self.scaler.reformat(frame, *shape, self.format, threads=1).to_ndarray()
-        if framing == "crop" and min(shape) == size and self.format == "rgb24":
-            left, top = ((length - size) // 2 for length in shape)
-            square = small[top : top + size, left : left + size]  # what frame_picture gives, in half the time
-        else:
-            square = np.asarray(frame_picture(Pillow.fromarray(small), shape, size, framing))
-        turn = _turn(frame)
-        return square if turn is None else np.asarray(Pillow.fromarray(square).transpose(turn))
-
-
-def _shape(width: float, height: int, size: int, framing: Framing) -> tuple[int, int]:
-    """The size at which a frame is converted: what its framing needs, but no larger than it is."""
-    if framing == "stretch":
-        return min(size, max(1, round(width))), min(size, height)
-    side = min(width, height) if framing == "crop" else max(width, height)
-    if side <= size:
-        return max(1, round(width)), height
-
-    def scaled(length: float) -> int:
-        if framing == "crop":  # as much to cut on either side, so that no pixel is torn
-            return size + 2 * round((length * size / side - size) / 2)
-        return max(1, round(length * size / side))
-
-    return scaled(width), scaled(height)
-
-
-def _aspect(stream: Any) -> float:
-    """Width over height of a stored pixel."""
-    ratio = stream.sample_aspect_ratio
-    return min(4.0, max(0.25, float(ratio))) if ratio else 1.0
-
-
-_TURNS = {
-    (0, 1, -1, 0): Pillow.Transpose.ROTATE_270,
-    (-1, 0, 0, -1): Pillow.Transpose.ROTATE_180,
-    (0, -1, 1, 0): Pillow.Transpose.ROTATE_90,
-    (-1, 0, 0, 1): Pillow.Transpose.FLIP_LEFT_RIGHT,
-    (1, 0, 0, -1): Pillow.Transpose.FLIP_TOP_BOTTOM,
-    (0, 1, 1, 0): Pillow.Transpose.TRANSPOSE,
-    (0, -1, -1, 0): Pillow.Transpose.TRANSVERSE,
-}
-"""By the signs of a display matrix (a, b; c, d): a stored point (x, y) is shown at (ax + cy, bx + dy)."""
-
-
-def _turn(frame: Any) -> Pillow.Transpose | None:
-    """How a frame's display matrix, if it has one, turns or mirrors it."""
-    for data in frame.side_data:
-        if data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(data)[:36])
-            most = max(abs(each) for each in (a, b, c, d)) or 1
-            return _TURNS.get((round(a / most), round(b / most), round(c / most), round(d / most)))
-    return None

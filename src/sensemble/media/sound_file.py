@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, Unreadable
+from .container import refuse
 from .sound_kind import KNOWN, Kind, kind_of, promised_share
 from .source import check_file, check_length
 
@@ -141,7 +142,8 @@ def _by_av(file: IO[bytes], kind: Kind, stack: ExitStack) -> Sound:
             raise Unreadable(DAMAGED) from None
         raise
     try:
-        container = stack.enter_context(av.open(file, format=kind.ffmpeg))
+        safe = {"protocol_whitelist": "none"}
+        container = stack.enter_context(av.open(file, format=kind.ffmpeg, options=safe, io_open=refuse))
     except Exception as error:  # decoders of damaged bytes raise whatever they like
         raise Unreadable(DAMAGED) from error
     if not container.streams.audio:
