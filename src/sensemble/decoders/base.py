@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from ..nn.attention import Attention
@@ -55,13 +56,18 @@ class Decoder(nn.Module, ABC):
         width: D, of the fused tokens.
         num_tokens: V. Ids go from 0, which is `END`, to V - 1. The id V is `begin`: it is read, never written.
 
-    Keyword-only arguments of a subclass are its options. `sensemble.decoders.check.check_decoder` is its battery.
+    Keyword-only arguments of a subclass are its options. `sensemble.testing.check_decoder` is its battery.
+
+    Attributes:
+        bias: `(V,)`, part of the scores. A task may start it at the tokens' log shares, so that learning begins with
+            what the language alone suggests.
     """
 
     def __init__(self, width: int, num_tokens: int) -> None:
         super().__init__()
         self.width = width
         self.num_tokens = num_tokens
+        self.bias = nn.Parameter(torch.zeros(num_tokens))
 
     @property
     def begin(self) -> int:

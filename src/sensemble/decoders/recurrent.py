@@ -55,9 +55,8 @@ class RecurrentDecoder(Decoder):
         self.pool = AttentionPool(dim)
         self.first = nn.Linear(dim, self.parts * depth * dim)
         self.attention = Attention(dim, heads=heads)
-        self.join = nn.Linear(2 * dim, dim)
+        self.join = nn.Sequential(nn.Linear(2 * dim, dim), nn.GELU(), nn.LayerNorm(dim))
         self.dropout = nn.Dropout(dropout)
-        self.bias = nn.Parameter(torch.zeros(num_tokens))
 
     def forward(self, fused: Tokens, ids: Tensor) -> Tensor:
         context = self._bridged(fused)
@@ -96,5 +95,5 @@ class RecurrentDecoder(Decoder):
         return states, torch.stack(list(after) if self.parts == 2 else [after]).permute(2, 0, 1, 3)
 
     def _joined(self, states: Tensor, found: Tensor) -> Tensor:
-        joined: Tensor = self.dropout(self.join(torch.cat([states, found], -1)).tanh())
+        joined: Tensor = self.dropout(self.join(torch.cat([states, found], -1)))
         return joined

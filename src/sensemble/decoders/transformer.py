@@ -45,7 +45,6 @@ class TransformerDecoder(Decoder):
         self.order = nn.Parameter(torch.tensor(TABLE_STD))  # how loud positions are beside the tokens
         self.dropout = nn.Dropout(dropout)
         self.body = Transformer(dim, depth=depth, heads=heads, dropout=dropout, cross=True)
-        self.bias = nn.Parameter(torch.zeros(num_tokens))
         self._marks = torch.empty(0)
 
     def forward(self, fused: Tokens, ids: Tensor) -> Tensor:

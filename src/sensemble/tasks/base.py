@@ -82,6 +82,13 @@ class Task(ABC):
     def surprise(self, answers: Answers, target: Tokens) -> NDArray[np.float64]:
         """`(n,)` how wrong each answer is, by the task's own loss: the worst mistakes come first in a report."""
 
+    valid_rows: int = 0
+    """Most rows that are scored between epochs, evenly spread; 0 takes all. For tasks that take long to answer."""
+
+    def quick(self) -> Task:
+        """The task as it answers between epochs: cheaper where `answer` searches long."""
+        return self
+
     def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
         """What a report shows beside the scores: `confusion`, `per_class`, `calibration`, `residuals`."""
         return {}

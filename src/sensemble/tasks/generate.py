@@ -1,0 +1,347 @@
+"""Generation: text written from any inputs, as captions, answers, replies, translations and continuations are.
+
+Legend: B batch, T tokens of a text, V ids, n rows.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.table import Table
+from ..decoders.base import DECODERS, Decoder
+from ..decoders.rules import Trie
+from ..decoders.search import Search, write
+from ..errors import ConfigError, unknown
+from ..metrics.base import Metric, quotient
+from ..network import Network
+from ..registry import check
+from ..tokens import Batch, Tokens
+from .base import TASKS, Answers, Stacker, Task
+from .references import References
+
+EPSILON = 1e-6
+SHORT = 6
+"""Tokens of a mean answer up to which, where answers repeat, being exactly right is the measure."""
+SHOWN = 12
+"""Texts shown in a report."""
+SAMPLE = 500
+"""Training texts among which the most typical one is looked for."""
+
+
+class Answer(NamedTuple):
+    """An answer.
+
+    Args:
+        text: what was written.
+        score: mean log-probability of its tokens: how sure the model is.
+    """
+
+    text: str
+    score: float
+
+
+@TASKS.register("generate")
+class Generate(Task):
+    """Writes a text: a caption, the answer to a question, a reply, a translation, a continuation.
+
+    Which of these it is, the inputs decide: a picture gives captions, a picture and a question visual question
+    answering, a clip and a question video question answering, a text translation, a dialogue's past a reply.
+    Answers are a list of `Answer`. A row whose inputs are all missing gets what the language alone suggests.
+
+    Args:
+        target: the column of texts, or several; a cell may hold a list. A row's texts are all right (references):
+            training takes one at random each time, scores take all.
+        decoder: `transformer` or `recurrent`, with its options.
+        length: most tokens that are learned and written.
+        vocab: most pieces of text that the decoder may know.
+        search: how texts are written: see `decoders.search.Search`.
+        allowed: `any` text, one of the `training` texts, or one of a list.
+        label_smoothing: share of certainty given away to the other tokens.
+        blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
+            learned, too.
+        metric: the score by which models are chosen; else `exact_match` where answers are short and repeat, and
+            `cider` elsewhere.
+        valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str | list[str],
+        decoder: str | dict[str, Any] = "transformer",
+        length: int = 48,
+        vocab: int = 8000,
+        search: dict[str, Any] | None = None,
+        allowed: Literal["any", "training"] | list[str] = "any",
+        label_smoothing: float = 0.0,
+        blind: float = 0.05,
+        metric: str | None = None,
+        valid_rows: int = 500,
+    ) -> None:
+        if length < 1:
+            raise ConfigError(f"task.length: must be at least 1, not {length}")
+        for key, value in (("label_smoothing", label_smoothing), ("blind", blind)):
+            if not 0 <= value < 1:
+                raise ConfigError(f"task.{key}: is a share, from 0 to below 1, not {value:g}")
+        self.target = [target] if isinstance(target, str) else target
+        spec = {"name": decoder} if isinstance(decoder, str) else {"name": "transformer", **decoder}
+        self.decoder_name = str(spec.pop("name"))
+        self.decoder_options = _checked_decoder(self.decoder_name, spec)
+        self.length = length
+        self.search = Search(**check(Search, search or {}, where="task.search"))
+        self.allowed = allowed
+        self.label_smoothing = label_smoothing
+        self.blind = blind
+        self.wanted_metric = metric
+        self.valid_rows = valid_rows
+        self.references = References(self.target, vocab=vocab, length=length)
+        self.common_ = ""
+        self.metric_ = "exact_match"
+        self.answers_: list[str] = []
+        self._shares: Tensor | None = None  # of the tokens, among the training rows
+        self._trie: Trie | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.target)
+
+    @property
+    def metric(self) -> str:  # type: ignore[override]
+        return self.wanted_metric or self.metric_
+
+    def fit(self, table: Table) -> Generate:
+        self.references.fit(table)
+        texts = [text for row in self.references.read(table) for text in row]
+        counts = Counter(texts)
+        self.common_ = _commonest(counts, self.references)
+        sizes = [len(ids) for ids in self.references.encode(texts[:SAMPLE])]
+        short = float(np.mean(sizes)) <= SHORT and 2 * len(counts) <= len(texts)
+        self.metric_ = "exact_match" if short else "cider"
+        if self.allowed == "training":
+            self.answers_ = sorted(counts)
+        elif self.allowed != "any":
+            self.answers_ = [str(text) for text in self.allowed]
+        self._make_trie()
+        target = self.references.collate(table)
+        assert target is not None
+        tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
+        self._shares = (tokens + 0.1) / (tokens + 0.1).sum()
+        if self.wanted_metric:
+            known = self.metrics(self.trivial(1), target[:1])
+            if self.wanted_metric not in known:
+                raise ConfigError(f"task.metric: {unknown('metric', self.wanted_metric, known)}")
+        return self
+
+    def head(self, width: int) -> Decoder:
+        decoder = DECODERS.create(
+            self.decoder_name, width, self.references.num_tokens, where="task.decoder", **self.decoder_options
+        )
+        if self._shares is not None:
+            with torch.no_grad():
+                decoder.bias.copy_(self._shares.log())
+        return decoder
+
+    def collate(self, table: Table) -> Tokens | None:
+        return self.references.collate(table)
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        """The mean of the tokens' cross-entropy, each row's tokens weighing as the row does."""
+        assert batch.target is not None
+        fused, decoder = network(batch.inputs), _decoder(network)
+        if network.training and self.blind:
+            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
+        wanted = self.references.one(batch.target, draw=network.training)  # (B, T)
+        before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
+        logits = decoder.scores(decoder(fused, before)[wanted.mask]).float()  # (real tokens, V)
+        each = F.cross_entropy(
+            logits, wanted.values[wanted.mask], reduction="none", label_smoothing=self.label_smoothing
+        )
+        if batch.weight is None:
+            return each.sum() / max(len(each), 1)
+        weight = batch.weight.unsqueeze(1).expand_as(wanted.mask)[wanted.mask]
+        return (each * weight).sum() / weight.sum().clamp(min=EPSILON)
+
+    def answer(self, network: Network, fused: Tokens) -> list[Answer]:
+        return self.write(network, fused)
+
+    def write(
+        self, network: Network, fused: Tokens, *, search: Search | None = None, prefix: Sequence[str] | None = None
+    ) -> list[Answer]:
+        """The answers for fused tokens, written as the config says or otherwise.
+
+        Args:
+            network: in evaluation mode.
+            fused: `(B, T, D)`.
+            search: instead of the config's.
+            prefix: a beginning for each row's text.
+        """
+        found = write(
+            _decoder(network),
+            fused,
+            length=self.length,
+            search=search or self.search,
+            prefix=None if prefix is None else self.references.encode(prefix),
+            allowed=self._trie,
+        )
+        return [Answer(self.references.decode(each.ids), each.score) for each in found]
+
+    def quick(self) -> Generate:
+        """The same task with greedy search."""
+        other = copy.copy(self)
+        other.search = Search(min_length=self.search.min_length, no_repeat=self.search.no_repeat)
+        return other
+
+    def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
+        references = self.references.texts(target)
+        exact = [float(each.text in row) for each, row in zip(answers, references, strict=True)]
+        return {
+            "exact_match": Metric(quotient(np.array(exact))),
+            "cider": Metric(quotient(self._likeness(answers, target))),
+        }
+
+    def trivial(self, rows: int) -> list[Answer]:
+        return [Answer(self.common_, 0.0)] * rows
+
+    def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
+        return VoteStacker(answers, [self._likeness(each, target) for each in answers])
+
+    def records(self, answers: Answers) -> list[dict[str, Any]]:
+        return [{"prediction": each.text, "score": float(each.score)} for each in answers]
+
+    def truth(self, target: Tokens) -> list[str]:
+        return [" / ".join(row) for row in self.references.texts(target)]
+
+    def surprise(self, answers: Answers, target: Tokens) -> NDArray[np.float64]:
+        """One minus the likeness to the nearest reference; among equals, the surest answer is the worst."""
+        sure = np.exp([each.score for each in answers])
+        return 1 - self._likeness(answers, target) + 1e-3 * np.asarray(sure)
+
+    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+        """`examples`, evenly spread over the rows, and `lengths`, how many texts have how many tokens."""
+        truth = self.truth(target)
+        places = np.unique(np.linspace(0, len(truth) - 1, min(SHOWN, len(truth))).astype(int)).tolist()
+        examples = [
+            {"truth": truth[place], "prediction": answers[place].text, "score": answers[place].score}
+            for place in places
+        ]
+        written = Counter(len(ids) for ids in self.references.encode(each.text for each in answers))
+        wanted = Counter(len(ids) for row in self.references.ids(target) for ids in row[:1])
+        lengths = [
+            {"tokens": size, "written": written[size], "wanted": wanted[size]} for size in sorted(written | wanted)
+        ]
+        return {"examples": examples, "lengths": lengths}
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "references": self.references.state()}
+
+    def restore(self, state: dict[str, Any]) -> Generate:
+        own = dict(state)
+        self.references.restore(own.pop("references"))
+        super().restore(own)
+        self._make_trie()
+        return self
+
+    def _make_trie(self) -> None:
+        if self.allowed == "any":
+            return
+        ids = self.references.encode(self.answers_)
+        long = next((text for text, each in zip(self.answers_, ids, strict=True) if len(each) > self.length), None)
+        if long is not None:
+            raise ConfigError(
+                f"task.allowed: the text {long[:40]!r} has more tokens than task.length allows ({self.length}); "
+                "raise it or leave the text out"
+            )
+        self._trie = Trie(ids, self.references.num_tokens)
+
+    def _likeness(self, answers: Answers, target: Tokens) -> NDArray[np.float64]:
+        """`(n,)` from 0 to 1, how like each answer is to the nearest of its references: F1 of their tokens."""
+        given = [Counter(ids) for ids in self.references.encode(each.text for each in answers)]
+        return np.array(
+            [
+                max((_overlap(one, Counter(ids)) for ids in row), default=0.0)
+                for one, row in zip(given, self.references.ids(target), strict=True)
+            ]
+        )
+
+
+class VoteStacker(Stacker):
+    """Late stacking of texts: every model votes for its answer, as much as answers so sure of it were right.
+
+    How right answers were, on the validation rows, is a line in the model's probability of a token. Votes for one
+    text add up; the text with most votes wins.
+
+    Args:
+        answers: each model's.
+        quality: each model's answers' likeness to the references, from 0 to 1.
+    """
+
+    def __init__(self, answers: Sequence[Answers], quality: Sequence[NDArray[np.float64]]) -> None:
+        self.lines: list[tuple[float, float]] = []
+        for given, right in zip(answers, quality, strict=True):
+            sure = _sure(given)
+            spread = float(sure.var()) if len(given) else 0.0
+            slope = float(((sure - sure.mean()) * right).mean()) / spread if spread > EPSILON else 0.0
+            slope = max(slope, 0.0)
+            self.lines.append((slope, float(right.mean() - slope * sure.mean()) if len(given) else 0.0))
+
+    def __call__(self, answers: Sequence[Answers]) -> list[Answer]:
+        votes = [
+            np.clip(slope * _sure(given) + offset, EPSILON, 1)
+            for given, (slope, offset) in zip(answers, self.lines, strict=True)
+        ]
+        result = []
+        for row in range(len(answers[0])):
+            total: Counter[str] = Counter()
+            for given, vote in zip(answers, votes, strict=True):
+                total[given[row].text] += float(vote[row])  # type: ignore[assignment]
+            text = max(total, key=lambda each: total[each])
+            result.append(
+                max((given[row] for given in answers if given[row].text == text), key=lambda each: each.score)
+            )
+        return result
+
+
+def _sure(answers: Answers) -> NDArray[np.float64]:
+    return np.exp([each.score for each in answers])
+
+
+def _decoder(network: Network) -> Decoder:
+    assert isinstance(network.head, Decoder)
+    return network.head
+
+
+def _checked_decoder(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        cls = DECODERS[name]
+    except ConfigError as error:
+        raise ConfigError(f"task.decoder: {error}") from None
+    return check(cls, options, where=f"task.decoder ({name})")
+
+
+def _overlap(one: Counter[int], other: Counter[int]) -> float:
+    """F1 of two bags of tokens."""
+    return 2 * (one & other).total() / max(one.total() + other.total(), 1)
+
+
+def _commonest(counts: Counter[str], references: References) -> str:
+    """The commonest text; where none is repeated, the one that has most in common with the others."""
+    text, most = max(counts.items(), key=lambda pair: pair[1])
+    if most > 1 or len(counts) < 3:
+        return text
+    texts = list(counts)
+    texts = [texts[place] for place in np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
+    bags = np.zeros((len(texts), references.num_tokens), dtype=np.float32)
+    for place, ids in enumerate(references.encode(texts)):
+        bags[place, ids] = 1
+    sizes = bags.sum(1)
+    likeness = 2 * (bags @ bags.T) / np.maximum(sizes[:, None] + sizes, 1)  # (texts, texts)
+    return texts[int(likeness.sum(1).argmax())]
