@@ -130,22 +130,21 @@ class Rules:
             forced: from `forced`.
         """
         lowest = float("-inf")
-        if self.trie is not None:
-            scores = scores.masked_fill(~self.trie.allowed(nodes), lowest)
-        milder = scores
-        if written.shape[1] < self.min_length:
-            milder = milder.clone() if milder is scores else milder
-            milder[:, END] = lowest
-        if self.no_repeat and written.shape[1] >= self.no_repeat:
-            milder = milder.masked_fill(self._repeats(written, scores.shape[1]), lowest)
-        if milder is not scores:
-            stuck = milder.isneginf().all(1, keepdim=True)
-            scores = torch.where(stuck, scores, milder)
+        strict = scores if self.trie is None else scores.masked_fill(~self.trie.allowed(nodes), lowest)
+        result = strict
+        if written.shape[1] < self.min_length or self.no_repeat:
+            mild = strict.clone()
+            if written.shape[1] < self.min_length:
+                mild[:, END] = lowest
+            if 0 < self.no_repeat <= written.shape[1]:
+                mild = mild.masked_fill(self._repeats(written, scores.shape[1]), lowest)
+            stuck = mild.isneginf().all(1, keepdim=True)
+            result = torch.where(stuck, strict, mild)
         if forced is not None:
             ids, must = forced
             others = torch.ones_like(scores, dtype=torch.bool).scatter(1, ids.unsqueeze(1), False)
-            scores = scores.masked_fill(others & must.unsqueeze(1), lowest)
-        return scores
+            result = torch.where(must.unsqueeze(1), strict.masked_fill(others, lowest), result)
+        return result
 
     def _repeats(self, written: Tensor, num_tokens: int) -> Tensor:
         """Which tokens would complete n tokens that a text holds already: `(N, t)` -> `(N, V)` bool."""
