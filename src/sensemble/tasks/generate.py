@@ -155,13 +155,7 @@ class Generate(Task):
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         """The mean of the tokens' cross-entropy, each row's tokens weighing as the row does."""
-        assert batch.target is not None
-        fused, decoder = network(batch.inputs), _decoder(network)
-        if network.training and self.blind:
-            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
-        wanted = self.references.one(batch.target, draw=network.training)  # (B, T)
-        before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
-        logits = decoder.scores(decoder(fused, before)[wanted.mask]).float()  # (real tokens, V)
+        logits, wanted = self.foresee(network, batch)
         each = F.cross_entropy(
             logits, wanted.values[wanted.mask], reduction="none", label_smoothing=self.label_smoothing
         )
@@ -169,6 +163,19 @@ class Generate(Task):
             return each.sum() / max(len(each), 1)
         weight = batch.weight.unsqueeze(1).expand_as(wanted.mask)[wanted.mask]
         return (each * weight).sum() / weight.sum().clamp(min=EPSILON)
+
+    def foresee(self, network: Network, batch: Batch) -> tuple[Tensor, Tokens]:
+        """Scores `(real tokens, V)` for each token of the references, and these: `(B, T)`, one a row.
+
+        In training, one of a row's references is drawn, and some rows are hidden from the decoder.
+        """
+        assert batch.target is not None
+        fused, decoder = network(batch.inputs), decoder_of(network)
+        if network.training and self.blind:
+            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
+        wanted = self.references.one(batch.target, draw=network.training)
+        before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
+        return decoder.scores(decoder(fused, before)[wanted.mask]).float(), wanted
 
     def answer(self, network: Network, fused: Tokens) -> list[Answer]:
         return self.write(network, fused)
@@ -185,7 +192,7 @@ class Generate(Task):
             prefix: a beginning for each row's text.
         """
         found = write(
-            _decoder(network),
+            decoder_of(network),
             fused,
             length=self.length,
             search=search or self.search,
@@ -314,7 +321,8 @@ def _sure(answers: Answers) -> NDArray[np.float64]:
     return np.exp([each.score for each in answers])
 
 
-def _decoder(network: Network) -> Decoder:
+def decoder_of(network: Network) -> Decoder:
+    """The head of a network, which is a decoder."""
     assert isinstance(network.head, Decoder)
     return network.head
 
