@@ -33,7 +33,9 @@ def test_a_bigram_model_by_hand() -> None:
         wanted = (count - d2 + d2 * 3 * lower[token]) / 3
         assert model.probability([1], token) == pytest.approx(wanted)
     assert model.probability([], 2) == pytest.approx(d2 * 1 * lower[2] / 2)
-    whole = sum(math.log(p) for p in (model.probability([], 1), model.probability([1], 2), model.probability([1, 2], END)))
+    whole = sum(
+        math.log(p) for p in (model.probability([], 1), model.probability([1], 2), model.probability([1, 2], END))
+    )
     assert model.log_probability([1, 2]) == pytest.approx(whole)
     assert model.log_probability([1, 2], ends=False) > whole
 

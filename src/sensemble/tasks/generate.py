@@ -134,7 +134,7 @@ class Generate(Task):
         target = self.references.collate(table)
         assert target is not None
         tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
-        self._shares = (tokens + 0.1) / (tokens + 0.1).sum()
+        self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
         if self.wanted_metric:
             known = self.metrics(self.trivial(1), target[:1])
             if self.wanted_metric not in known:
