@@ -8,11 +8,10 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,12 +20,15 @@ from ..decoders.base import DECODERS, Decoder
 from ..decoders.rules import Trie
 from ..decoders.search import Search, write
 from ..errors import ConfigError, unknown
-from ..metrics.base import Metric, quotient
+from ..metrics.base import Array, Metric
+from ..metrics.generation import METRICS, USUAL
+from ..metrics.words import rules_for
 from ..network import Network
 from ..registry import check
 from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
 from .references import References
+from .writing import Answer, VoteStacker, commonest, likeness, sureness, text_metrics
 
 EPSILON = 1e-6
 SHORT = 6
@@ -35,18 +37,6 @@ SHOWN = 12
 """Texts shown in a report."""
 SAMPLE = 500
 """Training texts among which the most typical one is looked for."""
-
-
-class Answer(NamedTuple):
-    """An answer.
-
-    Args:
-        text: what was written.
-        score: mean log-probability of its tokens: how sure the model is.
-    """
-
-    text: str
-    score: float
 
 
 @TASKS.register("generate")
@@ -65,11 +55,13 @@ class Generate(Task):
         vocab: most pieces of text that the decoder may know.
         search: how texts are written: see `decoders.search.Search`.
         allowed: `any` text, one of the `training` texts, or one of a list.
+        language: of the texts, a code such as `en` or `zh`, by which scores cut them into words; `auto` looks at their
+            characters.
         label_smoothing: share of certainty given away to the other tokens.
         blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
             learned, too.
-        metric: the score by which models are chosen; else `exact_match` where answers are short and repeat, and
-            `cider` elsewhere.
+        metric: the score by which models are chosen, any of `metrics.generation`; else `exact_match` where answers
+            are short and repeat, and `cider` elsewhere.
         valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
     """
 
@@ -82,6 +74,7 @@ class Generate(Task):
         vocab: int = 8000,
         search: dict[str, Any] | None = None,
         allowed: Literal["any", "training"] | list[str] = "any",
+        language: str = "auto",
         label_smoothing: float = 0.0,
         blind: float = 0.05,
         metric: str | None = None,
@@ -99,6 +92,10 @@ class Generate(Task):
         self.length = length
         self.search = Search(**check(Search, search or {}, where="task.search"))
         self.allowed = allowed
+        self.language = language
+        rules_for([], language)  # refuses what is no language
+        if metric is not None and metric not in METRICS:
+            raise ConfigError(f"task.metric: {unknown('metric', metric, METRICS)}")
         self.label_smoothing = label_smoothing
         self.blind = blind
         self.wanted_metric = metric
@@ -122,7 +119,7 @@ class Generate(Task):
         self.references.fit(table)
         texts = [text for row in self.references.read(table) for text in row]
         counts = Counter(texts)
-        self.common_ = _commonest(counts, self.references)
+        self.common_ = commonest(counts, language=self.language)
         sizes = [len(ids) for ids in self.references.encode(texts[:SAMPLE])]
         short = float(np.mean(sizes)) <= SHORT and 2 * len(counts) <= len(texts)
         self.metric_ = "exact_match" if short else "cider"
@@ -135,10 +132,6 @@ class Generate(Task):
         assert target is not None
         tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
         self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
-        if self.wanted_metric:
-            known = self.metrics(self.trivial(1), target[:1])
-            if self.wanted_metric not in known:
-                raise ConfigError(f"task.metric: {unknown('metric', self.wanted_metric, known)}")
         return self
 
     def head(self, width: int) -> Decoder:
@@ -208,18 +201,14 @@ class Generate(Task):
         return other
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
-        references = self.references.texts(target)
-        exact = [float(each.text in row) for each, row in zip(answers, references, strict=True)]
-        return {
-            "exact_match": Metric(quotient(np.array(exact))),
-            "cider": Metric(quotient(self._likeness(answers, target))),
-        }
+        names = tuple(dict.fromkeys((*USUAL, self.metric)))
+        return text_metrics(answers, self.references.texts(target), language=self.language, names=names)
 
     def trivial(self, rows: int) -> list[Answer]:
         return [Answer(self.common_, 0.0)] * rows
 
     def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
-        return VoteStacker(answers, [self._likeness(each, target) for each in answers])
+        return VoteStacker(answers, self.references.texts(target), language=self.language)
 
     def records(self, answers: Answers) -> list[dict[str, Any]]:
         return [{"prediction": each.text, "score": float(each.score)} for each in answers]
@@ -227,10 +216,10 @@ class Generate(Task):
     def truth(self, target: Tokens) -> list[str]:
         return [" / ".join(row) for row in self.references.texts(target)]
 
-    def surprise(self, answers: Answers, target: Tokens) -> NDArray[np.float64]:
+    def surprise(self, answers: Answers, target: Tokens) -> Array:
         """One minus the likeness to the nearest reference; among equals, the surest answer is the worst."""
-        sure = np.exp([each.score for each in answers])
-        return 1 - self._likeness(answers, target) + 1e-3 * np.asarray(sure)
+        alike = likeness(answers, self.references.texts(target), language=self.language)
+        return 1 - alike + 1e-3 * sureness(answers)
 
     def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
         """`examples`, evenly spread over the rows, and `lengths`, how many texts have how many tokens."""
@@ -269,57 +258,6 @@ class Generate(Task):
             )
         self._trie = Trie(ids, self.references.num_tokens)
 
-    def _likeness(self, answers: Answers, target: Tokens) -> NDArray[np.float64]:
-        """`(n,)` from 0 to 1, how like each answer is to the nearest of its references: F1 of their tokens."""
-        given = [Counter(ids) for ids in self.references.encode(each.text for each in answers)]
-        return np.array(
-            [
-                max((_overlap(one, Counter(ids)) for ids in row), default=0.0)
-                for one, row in zip(given, self.references.ids(target), strict=True)
-            ]
-        )
-
-
-class VoteStacker(Stacker):
-    """Late stacking of texts: every model votes for its answer, as much as answers so sure of it were right.
-
-    How right answers were, on the validation rows, is a line in the model's probability of a token. Votes for one
-    text add up; the text with most votes wins.
-
-    Args:
-        answers: each model's.
-        quality: each model's answers' likeness to the references, from 0 to 1.
-    """
-
-    def __init__(self, answers: Sequence[Answers], quality: Sequence[NDArray[np.float64]]) -> None:
-        self.lines: list[tuple[float, float]] = []
-        for given, right in zip(answers, quality, strict=True):
-            sure = _sure(given)
-            spread = float(sure.var()) if len(given) else 0.0
-            slope = float(((sure - sure.mean()) * right).mean()) / spread if spread > EPSILON else 0.0
-            slope = max(slope, 0.0)
-            self.lines.append((slope, float(right.mean() - slope * sure.mean()) if len(given) else 0.0))
-
-    def __call__(self, answers: Sequence[Answers]) -> list[Answer]:
-        votes = [
-            np.clip(slope * _sure(given) + offset, EPSILON, 1)
-            for given, (slope, offset) in zip(answers, self.lines, strict=True)
-        ]
-        result = []
-        for row in range(len(answers[0])):
-            total: Counter[str] = Counter()
-            for given, vote in zip(answers, votes, strict=True):
-                total[given[row].text] += float(vote[row])  # type: ignore[assignment]
-            text = max(total, key=lambda each: total[each])
-            result.append(
-                max((given[row] for given in answers if given[row].text == text), key=lambda each: each.score)
-            )
-        return result
-
-
-def _sure(answers: Answers) -> NDArray[np.float64]:
-    return np.exp([each.score for each in answers])
-
 
 def decoder_of(network: Network) -> Decoder:
     """The head of a network, which is a decoder."""
@@ -333,23 +271,3 @@ def _checked_decoder(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"task.decoder: {error}") from None
     return check(cls, options, where=f"task.decoder ({name})")
-
-
-def _overlap(one: Counter[int], other: Counter[int]) -> float:
-    """F1 of two bags of tokens."""
-    return 2 * (one & other).total() / max(one.total() + other.total(), 1)
-
-
-def _commonest(counts: Counter[str], references: References) -> str:
-    """The commonest text; where none is repeated, the one that has most in common with the others."""
-    text, most = max(counts.items(), key=lambda pair: pair[1])
-    if most > 1 or len(counts) < 3:
-        return text
-    texts = list(counts)
-    texts = [texts[place] for place in np.linspace(0, len(texts) - 1, min(len(texts), SAMPLE)).astype(int)]
-    bags = np.zeros((len(texts), references.num_tokens), dtype=np.float32)
-    for place, ids in enumerate(references.encode(texts)):
-        bags[place, ids] = 1
-    sizes = bags.sum(1)
-    likeness = 2 * (bags @ bags.T) / np.maximum(sizes[:, None] + sizes, 1)  # (texts, texts)
-    return texts[int(likeness.sum(1).argmax())]
