@@ -39,7 +39,7 @@ class State:
 
     def reorder(self, places: Tensor) -> State:
         """Other hypotheses instead: `(N',)` places among the present ones; each stays within its row."""
-        return replace(self, cache=tuple(each[places] for each in self.cache))
+        return replace(self, cache=tuple(each.index_select(0, places) for each in self.cache))
 
     def keep(self, rows: Tensor) -> State:
         """Some of the rows, `(B',)` places, with their hypotheses: the others cost nothing more."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .base import END
 from .rules import Rules, Trie
@@ -96,6 +97,8 @@ class Beams:
         order = ends.int().argsort(dim=1, stable=True)[:, :beam]  # the best of those that go on
         self.total = top.masked_fill(ends, LOWEST).gather(1, order)
         parent, token = parent.gather(1, order), token.gather(1, order)
+        order = _in_place(parent)
+        self.total, parent, token = (each.gather(1, order) for each in (self.total, parent, token))
         self.written = _pick(self.written, parent)
         self.written[:, :, step] = token
         if trie is not None:
@@ -120,6 +123,22 @@ class Beams:
     def keep(self, places: Tensor) -> Beams:
         """Some of the rows."""
         return Beams(**{name: tensor[places] for name, tensor in vars(self).items()})
+
+
+def _in_place(parent: Tensor) -> Tensor:
+    """An order of new hypotheses in which as many as can be stand where their parents stood: `(B, W)` -> `(B, W)`.
+
+    Their order has no meaning, and what does not move need not be copied.
+    """
+    beam = parent.shape[1]
+    same = parent.unsqueeze(2) == parent.unsqueeze(1)  # (B, W, W)
+    second = same.tril(-1).any(2)  # another one stands where the parent stood
+    place = torch.where(second, beam, parent)
+    owner = torch.full_like(parent, -1)
+    owner = F.pad(owner, (0, 1)).scatter(1, place, torch.arange(beam, device=parent.device).expand_as(parent))[:, :beam]
+    free = owner < 0
+    left = second.int().argsort(dim=1, descending=True, stable=True)  # those without a place, in order
+    return torch.where(free, left.gather(1, (free.cumsum(1) - 1).clamp(min=0)), owner)
 
 
 def _pick(written: Tensor, hypotheses: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class RecurrentDecoder(Decoder):
         return self._joined(states, found).squeeze(1), State(state.memory, (cache,), state.length + 1)
 
     def scores(self, features: Tensor) -> Tensor:
-        return F.linear(features, self.table.weight[: self.num_tokens], self.bias)
+        return F.linear(features, self.table.weight[: self.num_tokens]) + self.bias
 
     def _bridged(self, fused: Tokens) -> Tokens:
         fused = fused.clean()

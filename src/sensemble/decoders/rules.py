@@ -138,8 +138,9 @@ class Rules:
                 mild[:, END] = lowest
             if 0 < self.no_repeat <= written.shape[1]:
                 mild = mild.masked_fill(self._repeats(written, scores.shape[1]), lowest)
-            stuck = mild.isneginf().all(1, keepdim=True)
-            result = torch.where(stuck, strict, mild)
+            result = mild
+            if self.trie is not None or written.shape[1] + 2 > scores.shape[1]:  # else something is always left
+                result = torch.where(mild.isneginf().all(1, keepdim=True), strict, mild)
         if forced is not None:
             ids, must = forced
             others = torch.ones_like(scores, dtype=torch.bool).scatter(1, ids.unsqueeze(1), False)

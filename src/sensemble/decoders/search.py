@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import ConfigError
@@ -126,7 +127,7 @@ def _one(decoder: Decoder, fused: Tokens, length: int, search: Search, rules: Ru
         forced = rules.forced(rows, step)
         fit = scores if rules.idle else rules.apply(scores, written[rows, :step], nodes, forced)
         last = fit.argmax(1) if draw is None else draw(fit, rows)
-        gain = scores.gather(1, last.unsqueeze(1)).squeeze(1) - scores.logsumexp(1)
+        gain = -F.cross_entropy(scores, last, reduction="none")
         total[rows] += gain * (alive if forced is None else alive & ~forced[1])
         written[rows, step] = last * alive
         stops = alive & (last == END)

@@ -20,6 +20,21 @@ ROOM = 32
 """Places by which a full cache grows."""
 
 
+class KeyValues(State):
+    """A state whose cache is `(N, L, 2, H, C, E/H)`: keys and values of each layer, with room to grow."""
+
+    def reorder(self, places: Tensor) -> State:
+        """Copies only what moves, and only what has been written."""
+        (cache,) = self.cache
+        if len(places) != len(cache):
+            return super().reorder(places)
+        moved = (places != torch.arange(len(places), device=places.device)).nonzero().squeeze(1)
+        if len(moved):
+            written = cache[..., : self.length, :]
+            written[moved] = written.index_select(0, places[moved])
+        return self
+
+
 @DECODERS.register("transformer")
 class TransformerDecoder(Decoder):
     """Causal self-attention over the text, cross-attention to all fused tokens, in each layer.
@@ -59,7 +74,7 @@ class TransformerDecoder(Decoder):
         masks = () if bool(context.mask.all()) else (context.mask,)
         heads, part = memory[0].shape[2], memory[0].shape[4]
         empty = memory[0].new_empty(len(context), len(memory), 2, heads, 0, part)
-        return State((torch.stack(memory, 1), *masks), (empty,))
+        return KeyValues((torch.stack(memory, 1), *masks), (empty,))
 
     @torch.no_grad()
     def read(self, state: State, ids: Tensor) -> tuple[Tensor, State]:
@@ -77,10 +92,10 @@ class TransformerDecoder(Decoder):
             norm, cross = _cross(layer)
             values = values + look_at_rows(cross, norm(values), memory[:, number, 0], memory[:, number, 1], mask)
             values = values + layer.perceptron(values)
-        return self.body.norm(values).squeeze(1), State(state.memory, (cache,), past + 1)
+        return self.body.norm(values).squeeze(1), KeyValues(state.memory, (cache,), past + 1)
 
     def scores(self, features: Tensor) -> Tensor:
-        return F.linear(features, self.table.weight[: self.num_tokens], self.bias)
+        return F.linear(features, self.table.weight[: self.num_tokens]) + self.bias
 
     @property
     def layers(self) -> list[Layer]:
