@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from sensemble import evaluate
+from sensemble.config import TrainConfig
 from sensemble.data.table import Table
 from sensemble.decoders.base import DECODERS, END
 from sensemble.decoders.search import Search
@@ -20,6 +21,7 @@ from sensemble.errors import ConfigError, DataError
 from sensemble.tasks.generate import Generate
 from sensemble.tasks.writing import Answer, VoteStacker
 from sensemble.tokens import Batch, Tokens
+from sensemble.train import train
 
 WORDS = "零一二三四五"
 
@@ -96,6 +98,7 @@ class TestOptions:
             ({"search": {"beam": 0}}, "search.beam: must be at least 1"),
             ({"length": 0}, "task.length"),
             ({"blind": 1.0}, "task.blind"),
+            ({"language": "english?"}, "language: needs 'auto' or a code"),
             ({"metric": "exact_mach"}, "task.metric: .*did you mean 'exact_match'"),
             ({"allowed": ["a long text that has many tokens"], "length": 3}, "task.allowed: the text 'a long"),
             ({"allowed": []}, "there must be one or more"),
@@ -109,6 +112,17 @@ class TestOptions:
         assert Generate(target="y").fit(table(y=["red", "blue"] * 9)).metric == "exact_match"
         assert Generate(target="y").fit(table(y=[f"a picture of {i} things" for i in range(9)])).metric == "cider"
         assert Generate(target="y", metric="cider").fit(table(y=["red", "blue"] * 9)).metric == "cider"
+
+    def test_any_metric_of_texts_can_be_asked_for(self) -> None:
+        rows = table(y=["red", "blue", "red"])
+        task = Generate(target="y", metric="cer").fit(rows)
+        target = task.collate(rows)
+        assert target is not None
+        metrics = task.metrics(said("red", "blue", "rod"), target)
+        assert (
+            not metrics["cer"].higher and metrics["exact_match"].higher and {"bleu", "chrf", "rouge_l"} < set(metrics)
+        )
+        assert value(task, said("red", "blue", "rod"), target, "cer") == pytest.approx(1 / 10)
 
     def test_the_trivial_answer(self) -> None:
         task = Generate(target="y").fit(table(y=["red", "blue", "red", None]))
@@ -213,6 +227,21 @@ def test_between_epochs_search_is_greedy(made: Callable[..., Any]) -> None:
     _, task, _ = made(search={"beam": 4, "no_repeat": 2})
     assert task.quick().search == Search(no_repeat=2) and task.search.beam == 4
     assert task.quick().references is task.references
+
+
+def test_between_epochs_some_rows_are_scored(made: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    network, task, samples = made(valid_rows=5)
+    scored = []
+    answers = evaluate.answers
+
+    def watch(network: Any, task: Any, samples: Any, **options: Any) -> Any:
+        scored.append([samples.table.row(place) for place in range(len(samples))])
+        return answers(network, task, samples, **options)
+
+    monkeypatch.setattr(evaluate, "answers", watch)
+    for _ in train(network, task, samples, samples, TrainConfig(epochs=2, batch=8, device="cpu")):
+        pass
+    assert scored == [[0, 5, 11, 17, 23]] * 2
 
 
 def test_state_round_trip(made: Callable[..., Any]) -> None:

@@ -31,7 +31,7 @@ from .references import References
 from .writing import Answer, VoteStacker, commonest, likeness, sureness, text_metrics
 
 EPSILON = 1e-6
-SHORT = 6
+SHORT = 3
 """Tokens of a mean answer up to which, where answers repeat, being exactly right is the measure."""
 SHOWN = 12
 """Texts shown in a report."""
