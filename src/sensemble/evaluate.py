@@ -47,10 +47,11 @@ def answer_subsets(
     network.eval()
     done = 0
     for rows in samples.batches(batch, order):
-        encoded = network.encode(samples.batch(rows).to(device).inputs)
+        given = samples.batch(rows).to(device)
+        encoded = network.encode(given.inputs)
         for part, subset in zip(parts, subsets, strict=True):
             fused = network.fusion({name: encoded[name] for name in subset})
-            part.append(task.answer(network, fused))
+            part.append(task.reply(network, fused, given.target))
         done += len(rows)
         progress(done, len(samples))
     back = order.argsort().tolist()

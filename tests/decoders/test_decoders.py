@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
 from typing import Any
 
 import pytest
 import torch
 
+from sensemble.decoders import ngram, rules
 from sensemble.decoders.base import DECODERS, Decoder
 from sensemble.errors import ConfigError
 from sensemble.testing import check_decoder
+from sensemble.tokens import Tokens
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "transformer": [{"depth": 1, "heads": 2}, {"dim": 12, "depth": 2, "heads": 3, "dropout": 0.0}],
@@ -59,7 +62,11 @@ def test_wrong_options(name: str, options: dict[str, Any], message: str) -> None
         make(name, options)
 
 
-def _fused(rows: int) -> Any:
-    from sensemble.tokens import Tokens
-
+def _fused(rows: int) -> Tokens:
     return Tokens.full(torch.randn(rows, 3, 16, generator=torch.Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize("module", [ngram, rules])
+def test_examples(module: Any) -> None:
+    found = doctest.testmod(module)
+    assert found.attempted and not found.failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from sensemble.data.table import Table
 from sensemble.decoders.base import DECODERS, END
 from sensemble.decoders.search import Search
 from sensemble.errors import ConfigError, DataError
+from sensemble.tasks import references
 from sensemble.tasks.generate import Generate
 from sensemble.tasks.writing import Answer, VoteStacker
 from sensemble.tokens import Batch, Tokens
@@ -86,6 +88,10 @@ class TestLabels:
     def test_what_cannot_be_learned(self, rows: list[Any], message: str) -> None:
         with pytest.raises(DataError, match=message):
             Generate(target="y").fit(table(y=rows))
+
+    def test_the_example(self) -> None:
+        found = doctest.testmod(references)
+        assert found.attempted and not found.failed
 
 
 class TestOptions:

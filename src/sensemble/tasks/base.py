@@ -58,6 +58,25 @@ class Task(ABC):
     def answer(self, network: Network, fused: Tokens) -> Answers:
         """The answers for fused tokens, one a row."""
 
+    def given(self, table: Table) -> Tokens | None:
+        """What the task must be told beside the inputs to answer, such as candidates to rank: as `collate`, but for
+        rows without a label, too. `None` where the inputs are all.
+
+        Raises:
+            DataError: the table lacks a column that is needed.
+        """
+        return None
+
+    def reply(self, network: Network, fused: Tokens, given: Tokens | None) -> Answers:
+        """`answer`, for tasks that must be told more than the inputs.
+
+        Args:
+            network: the model.
+            fused: `(B, T, D)`.
+            given: the rows' labels, or what the method `given` says of them.
+        """
+        return self.answer(network, fused)
+
     @abstractmethod
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
         """The metrics of answers against labels; rows without a label must not be among them."""

@@ -35,7 +35,8 @@ class References:
         vocab: most ids there may be.
         length: most tokens of a text to learn; what is beyond is cut, and then has no `END`.
 
-    >>> table = Table(pd.DataFrame({"a": ["red", "blue"], "b": [["rouge", "Red"], None]}))
+    >>> from sensemble.data.read import read
+    >>> table = read([{"a": "red", "b": ["rouge", "Red"]}, {"a": "blue", "b": None}])
     >>> references = References(["a", "b"], vocab=300, length=8).fit(table)
     >>> references.texts(references.collate(table))
     [['red', 'rouge', 'Red'], ['blue']]
@@ -144,6 +145,23 @@ class References:
         places = own.long().argmax(1, keepdim=True) + steps
         values = target.values.gather(1, torch.where(mask, places, 0)).long()
         return Tokens(values, mask).clean()
+
+    def every(self, target: Tokens) -> tuple[Tokens, Tensor]:
+        """All references of all rows: `(B, K)` -> ids `(S, T)`, cut, without `END`; and which row's each is, `(S,)`."""
+        stops = (target.values == END) & target.mask  # (B, K)
+        which = stops.flatten().cumsum(0).view_as(stops) - stops.long()  # which of all references each id belongs to
+        rows = torch.arange(len(stops), device=stops.device)
+        owners = rows.repeat_interleave(stops.sum(1))  # (S,)
+        own = target.mask & ~stops
+        numbers, ids = which[own], target.values[own].long()
+        sizes = torch.bincount(numbers, minlength=len(owners))
+        steps = torch.arange(len(ids), device=ids.device) - (sizes.cumsum(0) - sizes)[numbers]
+        kept = steps < self.length
+        longest = max(int(sizes.clamp(max=self.length).max()) if len(sizes) else 1, 1)
+        values = ids.new_zeros(len(owners), longest)
+        mask = torch.zeros_like(values, dtype=torch.bool)
+        values[numbers[kept], steps[kept]], mask[numbers[kept], steps[kept]] = ids[kept], True
+        return Tokens(values, mask), owners
 
     def state(self) -> dict[str, Any]:
         return self.text.state()
