@@ -85,6 +85,12 @@ def test_what_cannot_be_learned(rows: dict[str, Any], message: str) -> None:
         Choose(target="y", candidates="options").fit(table(**rows))
 
 
+def test_a_number_is_a_place_though_a_candidate_reads_like_it() -> None:
+    rows = table(y=[0, 1.0, "0", "1"], options=[["1", "0"]] * 4)
+    target = Choose(target="y", candidates="options").fit(rows).collate(rows)
+    assert target is not None and target.values[:, 0].tolist() == [0, 1, 1, 0]
+
+
 def test_wrong_options() -> None:
     with pytest.raises(ConfigError, match="did you mean 'mrr'"):
         Choose(target="y", candidates="options", metric="mr")

@@ -52,7 +52,8 @@ class Choose(Task):
     them. Take `classify` where all rows choose among the same few labels. Answers are a list of `Ranked`.
 
     Args:
-        target: the column of the right candidate: its place, counted from 0, or its text.
+        target: the column of the right candidate: its text, or its place counted from 0. A number is a place, even
+            where a candidate reads like it.
         candidates: the column of candidates: lists of texts, or texts parted by `separator`.
         separator: between candidates in one text.
         encoder: of the candidates: a text encoder's name, with its options; it must read ids.
@@ -223,11 +224,11 @@ class Choose(Task):
         cell = table.column(self.target)[row]
         if cell is None or not texts:
             return UNKNOWN
-        if str(cell).strip() in texts:
-            return texts.index(str(cell).strip())
+        if isinstance(cell, str) and cell.strip() in texts:
+            return texts.index(cell.strip())
         try:
             place = int(float(cell))
-        except ValueError:
+        except (TypeError, ValueError):
             place = UNKNOWN
         if not 0 <= place < len(texts):
             raise DataError(
