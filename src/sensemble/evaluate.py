@@ -47,10 +47,11 @@ def answer_subsets(
     network.eval()
     done = 0
     for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
-        encoded = network.encode(given.to(device).inputs)
+        given = given.to(device)
+        encoded = network.encode(given.inputs)
         for part, subset in zip(parts, subsets, strict=True):
             fused = network.fusion({name: encoded[name] for name in subset})
-            part.append(task.answer(network, fused))
+            part.append(task.reply(network, fused, given.target))
         done += len(given)
         progress(done, len(samples))
     back = order.argsort().tolist()

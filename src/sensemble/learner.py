@@ -254,7 +254,7 @@ class Learner:
         stores, problems = load(table, self._inputs, memory=data.memory, cache=cache_of(self.config))
         check_unreadable(table, problems, data.max_unreadable)
         if not with_target:
-            return Samples(table, stores)
+            return Samples(table, stores, self._model()[0].given(table))
         samples, _ = make_samples(table, stores, [], self._task, self.config)
         return samples
 

@@ -1,4 +1,4 @@
-"""The battery that every modality, encoder and fusion must pass; for plugin authors as for us.
+"""The battery that every modality, encoder, fusion and decoder must pass; for plugin authors as for us.
 
 Each check raises AssertionError with what went wrong. No test framework is needed.
 """
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .decoders.base import Decoder
 from .encoders.base import Encoder
 from .fusion.base import Fusion
 from .modalities.base import Modality
@@ -118,6 +119,70 @@ def check_fusion(make: Callable[[], Fusion], *, batch: int = 6) -> None:
         assert leaf.grad is not None and bool(leaf.grad.isfinite().all()), f"gradients of {name} are not finite"
         assert bool((leaf.grad != 0).any()), f"no gradient reaches {name}"
     _saved(make, fusion, lambda module: module(inputs).values)
+
+
+def check_decoder(make: Callable[[], Decoder], *, batch: int = 6) -> None:
+    """A decoder: that reading a text whole or token by token is the same, masks, other rows, missing rows, the rest.
+
+    Args:
+        make: builds the decoder anew.
+        batch: rows of random fused tokens; the last one is missing.
+    """
+    decoder = make().eval()
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(batch, 3, decoder.width, generator=generator)
+    mask = torch.ones(batch, 3, dtype=torch.bool).tril(diagonal=1).roll(1, 0)
+    mask[-1] = False
+    fused = Tokens(values, mask).clean()
+    ids = torch.randint(1, decoder.num_tokens, (batch, 5), generator=generator)
+    ids[:, 0] = decoder.begin
+    with torch.no_grad():
+        whole = decoder.scores(decoder(fused, ids))
+        assert whole.shape == (batch, 5, decoder.num_tokens), f"scores are {tuple(whole.shape)}"
+        assert bool(whole.isfinite().all()), "scores are not finite"
+        leaning = decoder.bias.detach().clone()
+        decoder.bias.add_(0.1 * torch.randn(len(decoder.bias), generator=generator))
+        moved = decoder.scores(decoder(fused, ids)) - whole
+        assert _near(moved, (decoder.bias - leaning).expand_as(moved)), "the bias is no part of the scores"
+        decoder.bias.copy_(leaning)
+
+        assert torch.equal(decoder(_soil(fused), ids), decoder(fused, ids)), "what a masked slot holds changes scores"
+        assert _near(decoder.scores(decoder(_pad(fused), ids)), whole), "padding changes the scores"
+        early = decoder.scores(decoder(fused, ids[:, :3]))
+        assert _near(early, whole[:, :3]), "what comes later changes the scores"
+        for row in range(batch):
+            alone = decoder.scores(decoder(fused[row : row + 1], ids[row : row + 1]))
+            assert _near(alone, whole[row : row + 1]), "the other rows of the batch change the scores"
+        other = Tokens(fused.values.roll(1, 0), torch.zeros_like(mask))
+        nothing = decoder.scores(decoder(other, ids[-1:].expand(batch, -1)))
+        assert _near(nothing, whole[-1:].expand_as(nothing)), "rows without any input do not all get the same scores"
+
+        state = decoder.start(fused)
+        for step in range(5):
+            features, state = decoder.read(state, ids[:, step])
+            assert _near(decoder.scores(features), whole[:, step]), f"token by token, scores differ at token {step}"
+        rows, places = torch.tensor([4, 1]), torch.arange(batch).repeat_interleave(2)
+        state = decoder.start(fused).reorder(places)  # two hypotheses a row
+        pairs = torch.stack([ids, ids.flip(1)], 1).flatten(0, 1)
+        wanted = decoder.scores(decoder(fused[places], pairs))
+        for step in range(3):
+            features, state = decoder.read(state, pairs[:, step])
+            assert _near(decoder.scores(features), wanted[:, step]), "several hypotheses of a row get wrong scores"
+        state = state.reorder(places * 2 + torch.tensor([1, 0] * batch)).keep(rows)  # the two change places
+        kept = torch.stack([rows * 2 + 1, rows * 2], 1).flatten()
+        for step in (3, 4):
+            features, state = decoder.read(state, pairs[kept, step])
+            assert _near(decoder.scores(features), wanted[kept, step]), "after reorder and keep, scores are wrong"
+    leaf = fused.values.clone().requires_grad_()
+    _gradients(decoder, lambda: decoder.train().scores(decoder(Tokens(leaf, mask), ids)).square().sum())
+    assert leaf.grad is not None and bool(leaf.grad.isfinite().all()), "gradients of the fused tokens are not finite"
+    assert leaf.grad[mask].abs().sum(-1).min() > 0, "no gradient reaches some of the fused tokens"
+    assert not bool(leaf.grad[~mask].any()), "masked slots get gradients"
+    _saved(make, decoder, lambda module: module.scores(module(fused, ids)))
+
+
+def _near(first: Tensor, second: Tensor) -> bool:
+    return float((first - second).abs().max()) <= CLOSE
 
 
 def _soil(tokens: Tokens) -> Tokens:

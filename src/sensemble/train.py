@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -104,6 +105,8 @@ def train(
     Yields:
         A record after every step; the last one of an epoch carries the validation metrics.
     """
+    if valid is not None and 0 < task.valid_rows < len(valid):
+        valid = valid.take(np.linspace(0, len(valid) - 1, task.valid_rows).astype(np.int64))
     device = pick_device(config.device)
     network.to(device)
     optimizer = make_optimizer(network, config)
@@ -152,7 +155,8 @@ def train(
 
             scores, better = None, True
             if valid is not None:
-                scores = evaluate.values(task, evaluate.answers(network, task, valid, batch=config.batch), valid)
+                found = evaluate.answers(network, task.quick(), valid, batch=config.batch)
+                scores = evaluate.values(task, found, valid)
                 better = improves(task, scores, valid, state.best)
             if better:
                 state.best = scores[task.metric] if scores else None

@@ -57,9 +57,28 @@ class Attention(nn.Module):
             `(B, Q, D)`; zeros where a query sees no real token.
         """
         context = context.clean()
-        query = rearrange(self.query(queries), "b q (h d) -> b h q d", h=self.heads)
-        key, value = rearrange(self.key_value(context.values), "b k (two h d) -> two b h k d", two=2, h=self.heads)
         seen = _seen(context.mask, queries.shape[1], causal=causal)
+        return self.look(queries, *self.keys(context.values), seen, causal=causal)
+
+    def keys(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """A context's keys and values, to be kept where it is looked at many times: `(B, K, D)` -> `(B, H, K, D/H)`."""
+        key, value = rearrange(self.key_value(values), "b k (two h d) -> two b h k d", two=2, h=self.heads)
+        return key, value
+
+    def look(
+        self, queries: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None, *, causal: bool = False
+    ) -> Tensor:
+        """What each query finds among keys and values that `keys` has made.
+
+        Args:
+            queries: `(B, Q, D)`.
+            key: `(B, H, K, D/H)`.
+            value: likewise.
+            seen: `(B, 1, Q or 1, K)` bool, which keys each query may see; `None`: all of them, or with `causal`
+                those up to the query's own place.
+            causal: see above.
+        """
+        query = rearrange(self.query(queries), "b q (h d) -> b h q d", h=self.heads)
         if seen is None:
             found = functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
         else:

@@ -58,6 +58,25 @@ class Task(ABC):
     def answer(self, network: Network, fused: Tokens) -> Answers:
         """The answers for fused tokens, one a row."""
 
+    def given(self, table: Table) -> Tokens | None:
+        """What the task must be told beside the inputs to answer, such as candidates to rank: as `collate`, but for
+        rows without a label, too. `None` where the inputs are all.
+
+        Raises:
+            DataError: the table lacks a column that is needed.
+        """
+        return None
+
+    def reply(self, network: Network, fused: Tokens, given: Tokens | None) -> Answers:
+        """`answer`, for tasks that must be told more than the inputs.
+
+        Args:
+            network: the model.
+            fused: `(B, T, D)`.
+            given: the rows' labels, or what the method `given` says of them.
+        """
+        return self.answer(network, fused)
+
     @abstractmethod
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
         """The metrics of answers against labels; rows without a label must not be among them."""
@@ -81,6 +100,13 @@ class Task(ABC):
     @abstractmethod
     def surprise(self, answers: Answers, target: Tokens) -> NDArray[np.float64]:
         """`(n,)` how wrong each answer is, by the task's own loss: the worst mistakes come first in a report."""
+
+    valid_rows: int = 0
+    """Most rows that are scored between epochs, evenly spread; 0 takes all. For tasks that take long to answer."""
+
+    def quick(self) -> Task:
+        """The task as it answers between epochs: cheaper where `answer` searches long."""
+        return self
 
     def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
         """What a report shows beside the scores: `confusion`, `per_class`, `calibration`, `residuals`."""

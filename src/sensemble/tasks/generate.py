@@ -1,0 +1,273 @@
+"""Generation: text written from any inputs, as captions, answers, replies, translations and continuations are.
+
+Legend: B batch, T tokens of a text, V ids, n rows.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.table import Table
+from ..decoders.base import DECODERS, Decoder
+from ..decoders.rules import Trie
+from ..decoders.search import Search, write
+from ..errors import ConfigError, unknown
+from ..metrics.base import Array, Metric
+from ..metrics.generation import METRICS, USUAL
+from ..metrics.words import rules_for
+from ..network import Network
+from ..registry import check
+from ..tokens import Batch, Tokens
+from .base import TASKS, Answers, Stacker, Task
+from .references import References
+from .writing import Answer, VoteStacker, commonest, likeness, sureness, text_metrics
+
+EPSILON = 1e-6
+SHORT = 3
+"""Tokens of a mean answer up to which, where answers repeat, being exactly right is the measure."""
+SHOWN = 12
+"""Texts shown in a report."""
+SAMPLE = 500
+"""Training texts among which the most typical one is looked for."""
+
+
+@TASKS.register("generate")
+class Generate(Task):
+    """Writes a text: a caption, the answer to a question, a reply, a translation, a continuation.
+
+    Which of these it is, the inputs decide: a picture gives captions, a picture and a question visual question
+    answering, a clip and a question video question answering, a text translation, a dialogue's past a reply.
+    Answers are a list of `Answer`. A row whose inputs are all missing gets what the language alone suggests.
+
+    Args:
+        target: the column of texts, or several; a cell may hold a list. A row's texts are all right (references):
+            training takes one at random each time, scores take all.
+        decoder: `transformer` or `recurrent`, with its options.
+        length: most tokens that are learned and written.
+        vocab: most pieces of text that the decoder may know.
+        search: how texts are written: see `decoders.search.Search`.
+        allowed: `any` text, one of the `training` texts, or one of a list.
+        language: of the texts, a code such as `en` or `zh`, by which scores cut them into words; `auto` looks at their
+            characters.
+        label_smoothing: share of certainty given away to the other tokens.
+        blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
+            learned, too.
+        metric: the score by which models are chosen, any of `metrics.generation`; else `exact_match` where answers
+            are short and repeat, and `cider` elsewhere.
+        valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str | list[str],
+        decoder: str | dict[str, Any] = "transformer",
+        length: int = 48,
+        vocab: int = 8000,
+        search: dict[str, Any] | None = None,
+        allowed: Literal["any", "training"] | list[str] = "any",
+        language: str = "auto",
+        label_smoothing: float = 0.0,
+        blind: float = 0.05,
+        metric: str | None = None,
+        valid_rows: int = 500,
+    ) -> None:
+        if length < 1:
+            raise ConfigError(f"task.length: must be at least 1, not {length}")
+        for key, value in (("label_smoothing", label_smoothing), ("blind", blind)):
+            if not 0 <= value < 1:
+                raise ConfigError(f"task.{key}: is a share, from 0 to below 1, not {value:g}")
+        self.target = [target] if isinstance(target, str) else target
+        spec = {"name": decoder} if isinstance(decoder, str) else {"name": "transformer", **decoder}
+        self.decoder_name = str(spec.pop("name"))
+        self.decoder_options = _checked_decoder(self.decoder_name, spec)
+        self.length = length
+        self.search = Search(**check(Search, search or {}, where="task.search"))
+        self.allowed = allowed
+        self.language = language
+        rules_for([], language)  # refuses what is no language
+        if metric is not None and metric not in METRICS:
+            raise ConfigError(f"task.metric: {unknown('metric', metric, METRICS)}")
+        self.label_smoothing = label_smoothing
+        self.blind = blind
+        self.wanted_metric = metric
+        self.valid_rows = valid_rows
+        self.references = References(self.target, vocab=vocab, length=length)
+        self.common_ = ""
+        self.metric_ = "exact_match"
+        self.answers_: list[str] = []
+        self._shares: Tensor | None = None  # of the tokens, among the training rows
+        self._trie: Trie | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.target)
+
+    @property
+    def metric(self) -> str:  # type: ignore[override]
+        return self.wanted_metric or self.metric_
+
+    def fit(self, table: Table) -> Generate:
+        self.references.fit(table)
+        texts = [text for row in self.references.read(table) for text in row]
+        counts = Counter(texts)
+        self.common_ = commonest(counts, language=self.language)
+        sizes = [len(ids) for ids in self.references.encode(texts[:SAMPLE])]
+        short = float(np.mean(sizes)) <= SHORT and 2 * len(counts) <= len(texts)
+        self.metric_ = "exact_match" if short else "cider"
+        if self.allowed == "training":
+            self.answers_ = sorted(counts)
+        elif self.allowed != "any":
+            self.answers_ = [str(text) for text in self.allowed]
+        self._make_trie()
+        target = self.references.collate(table)
+        assert target is not None
+        tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
+        self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
+        return self
+
+    def head(self, width: int) -> Decoder:
+        decoder = DECODERS.create(
+            self.decoder_name, width, self.references.num_tokens, where="task.decoder", **self.decoder_options
+        )
+        if self._shares is not None:
+            with torch.no_grad():
+                decoder.bias.copy_(self._shares.log())
+        return decoder
+
+    def collate(self, table: Table) -> Tokens | None:
+        return self.references.collate(table)
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        """The mean of the tokens' cross-entropy, each row's tokens weighing as the row does."""
+        logits, wanted = self.foresee(network, batch)
+        each = F.cross_entropy(
+            logits, wanted.values[wanted.mask], reduction="none", label_smoothing=self.label_smoothing
+        )
+        if batch.weight is None:
+            return each.sum() / max(len(each), 1)
+        weight = batch.weight.unsqueeze(1).expand_as(wanted.mask)[wanted.mask]
+        return (each * weight).sum() / weight.sum().clamp(min=EPSILON)
+
+    def foresee(self, network: Network, batch: Batch) -> tuple[Tensor, Tokens]:
+        """Scores `(real tokens, V)` for each token of the references, and these: `(B, T)`, one a row.
+
+        In training, one of a row's references is drawn, and some rows are hidden from the decoder.
+        """
+        assert batch.target is not None
+        fused, decoder = network(batch.inputs), decoder_of(network)
+        if network.training and self.blind:
+            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
+        wanted = self.references.one(batch.target, draw=network.training)
+        before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
+        return decoder.scores(decoder(fused, before)[wanted.mask]).float(), wanted
+
+    def answer(self, network: Network, fused: Tokens) -> list[Answer]:
+        return self.write(network, fused)
+
+    def write(
+        self, network: Network, fused: Tokens, *, search: Search | None = None, prefix: Sequence[str] | None = None
+    ) -> list[Answer]:
+        """The answers for fused tokens, written as the config says or otherwise.
+
+        Args:
+            network: in evaluation mode.
+            fused: `(B, T, D)`.
+            search: instead of the config's.
+            prefix: a beginning for each row's text.
+        """
+        found = write(
+            decoder_of(network),
+            fused,
+            length=self.length,
+            search=search or self.search,
+            prefix=None if prefix is None else self.references.encode(prefix),
+            allowed=self._trie,
+        )
+        return [Answer(self.references.decode(each.ids), each.score) for each in found]
+
+    def quick(self) -> Generate:
+        """The same task with greedy search."""
+        other = copy.copy(self)
+        other.search = Search(min_length=self.search.min_length, no_repeat=self.search.no_repeat)
+        return other
+
+    def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
+        names = tuple(dict.fromkeys((*USUAL, self.metric)))
+        return text_metrics(answers, self.references.texts(target), language=self.language, names=names)
+
+    def trivial(self, rows: int) -> list[Answer]:
+        return [Answer(self.common_, 0.0)] * rows
+
+    def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
+        return VoteStacker(answers, self.references.texts(target), language=self.language)
+
+    def records(self, answers: Answers) -> list[dict[str, Any]]:
+        return [{"prediction": each.text, "score": float(each.score)} for each in answers]
+
+    def truth(self, target: Tokens) -> list[str]:
+        return [" / ".join(row) for row in self.references.texts(target)]
+
+    def surprise(self, answers: Answers, target: Tokens) -> Array:
+        """One minus the likeness to the nearest reference; among equals, the surest answer is the worst."""
+        alike = likeness(answers, self.references.texts(target), language=self.language)
+        return 1 - alike + 1e-3 * sureness(answers)
+
+    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+        """`examples`, evenly spread over the rows, and `lengths`, how many texts have how many tokens."""
+        truth = self.truth(target)
+        places = np.unique(np.linspace(0, len(truth) - 1, min(SHOWN, len(truth))).astype(int)).tolist()
+        examples = [
+            {"truth": truth[place], "prediction": answers[place].text, "score": answers[place].score}
+            for place in places
+        ]
+        written = Counter(len(ids) for ids in self.references.encode(each.text for each in answers))
+        wanted = Counter(len(ids) for row in self.references.ids(target) for ids in row[:1])
+        lengths = [
+            {"tokens": size, "written": written[size], "wanted": wanted[size]} for size in sorted(written | wanted)
+        ]
+        return {"examples": examples, "lengths": lengths}
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "references": self.references.state()}
+
+    def restore(self, state: dict[str, Any]) -> Generate:
+        own = dict(state)
+        self.references.restore(own.pop("references"))
+        super().restore(own)
+        self._make_trie()
+        return self
+
+    def _make_trie(self) -> None:
+        if self.allowed == "any":
+            return
+        ids = self.references.encode(self.answers_)
+        long = next((text for text, each in zip(self.answers_, ids, strict=True) if len(each) > self.length), None)
+        if long is not None:
+            raise ConfigError(
+                f"task.allowed: the text {long[:40]!r} has more tokens than task.length allows ({self.length}); "
+                "raise it or leave the text out"
+            )
+        self._trie = Trie(ids, self.references.num_tokens)
+
+
+def decoder_of(network: Network) -> Decoder:
+    """The head of a network, which is a decoder."""
+    assert isinstance(network.head, Decoder)
+    return network.head
+
+
+def _checked_decoder(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        cls = DECODERS[name]
+    except ConfigError as error:
+        raise ConfigError(f"task.decoder: {error}") from None
+    return check(cls, options, where=f"task.decoder ({name})")
