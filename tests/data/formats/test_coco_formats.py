@@ -87,6 +87,19 @@ def vqa(put: Put, questions: Any = QUESTIONS, answers: Any = ANSWERS) -> Path:
     return put("v2_mscoco_train2014_annotations.json", answers)
 
 
+def change(data: Any, path: list[Any], value: Any) -> Any:
+    """A copy with something else at a place; `...` takes the key out."""
+    data = copy.deepcopy(data)
+    inner = data
+    for step in path[:-1]:
+        inner = inner[step]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return data
+
+
 def test_captions_are_a_list_a_picture(put: Put) -> None:
     folder = coco(put)
     table = read_format(COCO, folder)
@@ -105,6 +118,11 @@ def test_or_a_row_a_caption(put: Put) -> None:
     assert table.column("image")[1] == table.column("image")[2] == "train2017/000000000025.jpg"
 
 
+def test_blank_captions_are_left_out(put: Put) -> None:
+    table = read_format(COCO, coco(put, change(CAPTIONS, ["annotations", 0, "caption"], " \n")))
+    assert table.column("caption") == [["Trays of food."], ["一只长颈鹿。"], None]
+
+
 def test_test_splits_have_no_captions(put: Put) -> None:
     table = read_format(COCO, coco(put, {key: CAPTIONS[key] for key in ("info", "images")}))
     assert table.columns == ["image", "image_id"]
@@ -120,6 +138,11 @@ def test_questions_have_the_usual_answer_and_all_ten(put: Put) -> None:
     assert table.column("image_id") == [458752, 262146]
     assert table.column("question_type") == ["what is this", "how many"]
     assert table.column("answer_type") == ["other", "number"]
+
+
+def test_the_answer_is_the_commonest_where_none_is_named(put: Put) -> None:
+    answers = change(ANSWERS, ["annotations", 0, "multiple_choice_answer"], ...)
+    assert read_format(VQA, vqa(put, answers=answers)).column("answer") == ["net", "2"]
 
 
 def test_pictures_are_found_whatever_stands_before_their_number(put: Put) -> None:
@@ -141,19 +164,6 @@ def test_questions_alone_are_enough(put: Put) -> None:
     table = read_format({key: VQA[key] for key in ("format", "questions", "images")}, vqa(put, questions))
     assert table.columns == ["image", "question", "question_id", "image_id"]
     assert table.column("image")[0] == "train2014/COCO_test2015_000000458752.jpg"  # where it should be
-
-
-def change(data: Any, path: list[Any], value: Any) -> Any:
-    """A copy with something else at a place; `...` takes the key out."""
-    data = copy.deepcopy(data)
-    inner = data
-    for step in path[:-1]:
-        inner = inner[step]
-    if value is ...:
-        del inner[path[-1]]
-    else:
-        inner[path[-1]] = value
-    return data
 
 
 @pytest.mark.parametrize(
