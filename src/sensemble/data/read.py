@@ -27,7 +27,7 @@ from .table import Table, is_missing
 
 KINDS = (
     "a .csv, .tsv, .jsonl, .ndjson, .json or .parquet file, a folder of class folders, a pandas DataFrame, "
-    "a datasets.Dataset, a list of dicts or a dict of columns"
+    "a datasets.Dataset, a list of dicts, a dict of columns or a published layout such as {format: coco_captions, ...}"
 )
 _FILES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _CODECS = (".brotli", ".gzip", ".gz", ".snappy", ".zstd", ".lz4")
@@ -48,6 +48,7 @@ def read(source: Any, *, name: str | None = None) -> Table:
         source: a path, or rows that are in memory already. CSV, TSV and JSON are UTF-8. In CSV and TSV an empty
             cell is missing; `NA`, `NaN`, `null` and `None` are so only in columns of numbers. A folder of class
             folders gives the columns `file` and `label`. Pictures and sounds of a `datasets.Dataset` stay encoded.
+            A mapping with a `format` names a published layout and its files (`formats.base.read_format`).
         name: what messages call the table; by default its file.
 
     Returns:
@@ -57,6 +58,7 @@ def read(source: Any, *, name: str | None = None) -> Table:
     Raises:
         DataError: nothing there, an unknown kind, other text than UTF-8, a malformed line (named), no rows, or two
             columns of one name.
+        ConfigError: an unknown layout, or a wrong option of one.
 
     >>> read([{"text": "great.", "stars": 5}, {"text": "好", "stars": None}]).column("stars")
     [5, None]
@@ -67,6 +69,11 @@ def read(source: Any, *, name: str | None = None) -> Table:
         raise DataError(f"{source} is a web address; download it first, then give {KINDS}")
     if isinstance(source, str | os.PathLike):
         return _read_path(Path(source), name)
+    if isinstance(source, Mapping) and isinstance(source.get("format"), str):
+        from .formats.base import read_format  # they are read with what stands here
+
+        table = read_format(source)
+        return Table(table.frame, table.root, name or table.name)
     name = name or "the table"
     if isinstance(source, pd.DataFrame):
         return _from_frame(source, name)
