@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import combinations, permutations
 
 from .asking import Ask, Balance, allowed
 from .questions import colour, exists
@@ -34,8 +34,9 @@ def ask_clip(scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[
     """
     able = {kind: options(kind, scene, kinds) for kind in TYPES}
     new = {"combination": "exists", "relation": "before"}.get(scene.novel)  # asks for what is new
-    kinds_of_two = shuffled(random, [kind for kind in YES_NO if able[kind]])
-    first, second = sorted(kinds_of_two, key=lambda kind: kind != new)[:2]
+    answers = {kind: {ask.answer for ask in able[kind]} for kind in YES_NO}
+    pairs = sorted(combinations(shuffled(random, YES_NO), 2), key=lambda pair: new not in pair)
+    first, second = next(pair for pair in pairs if _opposed(*(answers[kind] for kind in pair)))
     asks = balance.opposites(able[first], able[second], random)
     open_ = []
     for kind in shuffled(random, OPEN):
@@ -51,6 +52,11 @@ def ask_clip(scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[
 def options(kind: str, scene: Scene, kinds: Sequence[str] = SHAPES) -> list[Ask]:
     """All questions of a type that may be asked about a clip (see `asking.allowed`)."""
     return allowed(_MAKERS[kind](scene, kinds), scene.novel)
+
+
+def _opposed(first: set[str], second: set[str]) -> bool:
+    """Whether one of two types can be answered yes and the other no."""
+    return ("yes" in first and "no" in second) or ("no" in first and "yes" in second)
 
 
 def movers(scene: Scene) -> list[Thing]:

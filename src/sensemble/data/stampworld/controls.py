@@ -57,17 +57,16 @@ def single_frame(
         language: of the questions.
     """
     best: dict[str, float] = defaultdict(float)
+    named = {id(row): _named(row, scenes[row["clip"]], language) for row in (*train, *test)}
+
+    def answer(row: Row) -> str:
+        first = named[id(row)][0] if row["type"] == "order" else None
+        return str(row["answer"] if first is None else language.word(first.kind) == row["answer"])
+
     for frame in range(FRAMES):
 
         def key(row: Row, frame: int = frame) -> Hashable:
-            named = _named(row, scenes[row["clip"]], language)
-            return row["type"], _frame_facts(scenes[row["clip"]], named, frame)
-
-        def answer(row: Row) -> str:
-            if row["type"] != "order":
-                return str(row["answer"])
-            first = _named(row, scenes[row["clip"]], language)[0]
-            return "first" if language.word(first.kind) == row["answer"] else "second"
+            return row["type"], _frame_facts(scenes[row["clip"]], named[id(row)], frame)
 
         for kind, value in _lookup(train, test, key, answer).items():
             best[kind] = max(best[kind], value)
@@ -88,7 +87,7 @@ def _lookup(
     right: Counter[str] = Counter()
     for row in test:
         found = seen.get(key(row)) or seen.get(("type", row["type"]))
-        right[row["type"]] += bool(found) and found.most_common(1)[0][0] == answer(row) if found else 0
+        right[row["type"]] += found is not None and found.most_common(1)[0][0] == answer(row)
     total = Counter(row["type"] for row in test)
     return {kind: right[kind] / number for kind, number in sorted(total.items())}
 

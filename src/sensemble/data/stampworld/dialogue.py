@@ -76,6 +76,11 @@ class _Move:
     pair: tuple[Thing, Thing] | None = None
 
     @property
+    def form(self) -> str:
+        """The kind of sentence."""
+        return self.ask.form or self.ask.type
+
+    @property
     def key(self) -> tuple[str, object]:
         """What it finds out, so that nothing is asked twice."""
         return self.ask.type, self.focus if self.asked or self.ask.type == "relation" else self.ask.topic
@@ -107,8 +112,8 @@ def talk(
             moves = [move for move in moves if not move.coreference] or leaning
         if not moves:
             break
-        kind = pick(random, sorted({move.ask.type for move in moves}))
-        best = balance.best([move.ask for move in moves if move.ask.type == kind], random)
+        form = pick(random, sorted({move.form for move in moves}))
+        best = balance.best([move.ask for move in moves if move.form == form], random)
         move = pick(random, [move for move in moves if move.ask == best])
         balance.count(move.ask)
         said.append((move.ask.text(language, random), move))

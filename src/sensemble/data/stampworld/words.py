@@ -118,7 +118,7 @@ def language(code: str, cutouts: Mapping[str, str] | None = None) -> Language:
 
     Args:
         code: `en` or `zh`.
-        cutouts: words of cut-outs by kind; one that is not there is called by its kind.
+        cutouts: words of cut-outs in that language by kind; one that is not there is called by its kind.
 
     Raises:
         ConfigError: another code.
