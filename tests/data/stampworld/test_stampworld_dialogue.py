@@ -138,7 +138,7 @@ class Reader:
         if re.search("Is there|Can you see|appear", question):
             self.mind(named)
             return "yes" if named else "no"
-        attributes = (("colour", "colour"), ("small|big", "size"), ("Where|corner", "where"))
+        attributes = (("colour", "colour"), ("small|big", "size"), ("Where|part of", "where"))
         asked = next((name for words, name in attributes if re.search(words, question)), self.asked)
         if re.search("they|their", question):
             (found,) = {thing.colour for thing in self.they}

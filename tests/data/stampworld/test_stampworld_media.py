@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sensemble.data.stampworld.cutouts import Cutout, kind_of, read_cutouts
-from sensemble.data.stampworld.render import CLIP_SIDE, PICTURE_SIDE, SHADE, draw_picture, save_picture
+from sensemble.data.stampworld.render import CUTOUT_SIDE, SHADE, SIDE, draw_picture, save_picture
 from sensemble.data.stampworld.sample import clip, picture
 from sensemble.data.stampworld.scene import (
     COLOURS,
@@ -53,17 +53,20 @@ class TestPictures:
     @pytest.mark.parametrize(("kind", "size"), list(product(SHAPES, RADIUS)))
     def test_a_shape_has_its_colour_where_it_stands_and_nowhere_else(self, kind: str, size: str) -> None:
         pixels = np.asarray(draw_picture(Scene((Thing(kind, "blue", size, 36, 60),))), dtype=int)
-        assert pixels.shape == (PICTURE_SIDE, PICTURE_SIDE, 3)
-        assert np.abs(pixels[60, 36] - COLOURS["blue"]).max() <= SHADE
+        assert pixels.shape == (SIDE, SIDE, 3)
+        assert np.abs(pixels[40, 24] - COLOURS["blue"]).max() <= SHADE
         ys, xs = np.nonzero(pixels.min(-1) < 150)  # the ground is light
-        assert np.abs(xs - 36).max() <= RADIUS[size] and np.abs(ys - 60).max() <= RADIUS[size]
-        assert len(xs) > RADIUS[size] ** 2 / 2
+        radius = RADIUS[size] * SIDE // SPAN
+        assert np.abs(xs - 24).max() <= radius and np.abs(ys - 40).max() <= radius
+        assert len(xs) > radius**2 / 2
 
     def test_all_things_of_many_scenes(self) -> None:
         for number in range(40):
             scene = picture(np.random.default_rng(number))
             pixels = np.asarray(draw_picture(scene))
-            assert [nearest(pixels[thing.y, thing.x]) for thing in scene.things] == [t.colour for t in scene.things]
+            assert [nearest(pixels[t.y * SIDE // SPAN, t.x * SIDE // SPAN]) for t in scene.things] == [
+                t.colour for t in scene.things
+            ]
 
     def test_shapes_differ(self) -> None:
         drawn = {draw_picture(Scene((Thing(kind, "red", "large", 48, 48),))).tobytes() for kind in SHAPES}
@@ -84,13 +87,13 @@ class TestClips:
         save_clip(Scene((mover, Thing("bar", "blue", "small", 10, 10, sound=3))), tmp_path / "a.mp4")
         places = []
         for frame in frames(tmp_path / "a.mp4"):
-            assert frame.shape == (CLIP_SIDE, CLIP_SIDE, 3)
+            assert frame.shape == (SIDE, SIDE, 3)
             red = np.abs(frame.astype(int) - COLOURS["red"]).max(-1) < 40
             places.append(np.argwhere(red).mean(0)[::-1])  # x, y
         assert len(places) == FRAMES
         moved = [np.abs(b - a).max() > 1 for a, b in pairwise(places)]
         assert moved == [4 <= frame < 9 for frame in range(FRAMES - 1)]
-        way = (places[-1] - places[0]) / (20 * CLIP_SIDE / SPAN)
+        way = (places[-1] - places[0]) / (20 * SIDE / SPAN)
         assert np.abs(way - DIRECTIONS[direction]).max() < 0.15
 
     def test_sampled_clips_show_their_graphs(self, tmp_path: Path) -> None:
@@ -99,13 +102,13 @@ class TestClips:
             save_clip(scene, tmp_path / f"{number}.mp4")
             for place, frame in enumerate(frames(tmp_path / f"{number}.mp4")):
                 for thing in scene.things:
-                    x, y = (part * CLIP_SIDE // SPAN for part in thing.at(place))
+                    x, y = (part * SIDE // SPAN for part in thing.at(place))
                     assert nearest(frame[y, x]) == thing.colour
 
     def test_what_leaves_comes_in_at_the_other_edge(self, tmp_path: Path) -> None:
         save_clip(Scene((Thing("square", "red", "large", 0, 48, sound=0),)), tmp_path / "a.mp4")
         frame = frames(tmp_path / "a.mp4")[0]
-        assert nearest(frame[32, 1]) == nearest(frame[32, CLIP_SIDE - 2]) == "red"
+        assert nearest(frame[32, 1]) == nearest(frame[32, SIDE - 2]) == "red"
 
     @pytest.mark.parametrize("start", [0, 7, 11])
     def test_the_sound_stands_at_its_time(self, start: int, tmp_path: Path) -> None:
@@ -200,7 +203,7 @@ class TestCutouts:
         assert np.argmax(np.abs(np.fft.rfft(tone))) * 2 == pytest.approx(440, abs=6)
         assert voice("polar bear", cutouts).tobytes() in {effect(index).tobytes() for index in range(8)}
         save_clip(scene, tmp_path / "a.mp4", cutouts)
-        assert frames(tmp_path / "a.mp4")[0].shape == (PICTURE_SIDE, PICTURE_SIDE, 3)
+        assert frames(tmp_path / "a.mp4")[0].shape == (CUTOUT_SIDE, CUTOUT_SIDE, 3)
 
     def test_a_silent_sound_is_replaced(self, stamps: Path) -> None:
         with wave.open(str(stamps / "frog.wav"), "wb") as file:

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from .asking import Ask, Balance
 from .questions import named, options
 from .sample import Random, pick, shuffled
-from .scene import COLOURS, RADIUS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing
+from .scene import CELL, COLOURS, RADIUS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing
 from .words import Language
 
 ATTRIBUTES = ("colour", "size", "where")
-PLACES = ("top left", "top right", "bottom left", "bottom right")
+PLACES = (
+    *("top left", "top middle", "top right"),
+    *("middle left", "centre", "middle right"),
+    *("bottom left", "bottom middle", "bottom right"),
+)
 ANSWERS: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
     "size": tuple(RADIUS),
@@ -206,9 +210,9 @@ def _other(one: Thing, other: Thing, asked: str) -> Iterator[_Move]:
 
 
 def value(thing: Thing, attribute: str) -> str:
-    """A thing's `colour`, its `size`, or `where` it is: the quarter of the picture."""
+    """A thing's `colour`, its `size`, or `where` it is: the ninth of the picture."""
     if attribute == "where":
-        return PLACES[2 * (thing.y > SPAN // 2) + (thing.x > SPAN // 2)]
+        return PLACES[thing.y // CELL * (SPAN // CELL) + thing.x // CELL]
     return thing.colour if attribute == "colour" else thing.size
 
 

@@ -56,18 +56,18 @@ def options(kind: str, scene: Scene, kinds: Sequence[str] = SHAPES) -> list[Ask]
 
 
 def exists(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
-    """Whether something of a colour and a kind is there. Where it is not, both its colour and its kind are."""
-    colours = sorted({thing.colour for thing in scene.things})
-    here = sorted({thing.kind for thing in scene.things})
-    for name in product(colours, here):
-        yield Ask("exists", (name,), "yes" if scene.count(name) else "no")
+    """Whether something of a colour and a kind is there. Where it is not, its colour or its kind is, or both are."""
+    looks = {thing.look for thing in scene.things}
+    here = {kind for _, kind in looks}
+    for name in product(COLOURS, sorted({*here, *_absent(scene, kinds)})):
+        if name in looks or name[1] in here or scene.count((name[0], "")):
+            yield Ask("exists", (name,), "yes" if name in looks else "no")
 
 
 def count(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     """How many there are of a kind, present or not, or of a colour."""
-    absent = [kind for kind in kinds if not scene.novel and not held_out((kind,)) and not scene.count(("", kind))]
     here = sorted({thing.kind for thing in scene.things})
-    names = [("", kind) for kind in [*here, *absent]] + [(colour, "") for colour in COLOURS]
+    names = [("", kind) for kind in [*here, *_absent(scene, kinds)]] + [(colour, "") for colour in COLOURS]
     for name in names:
         number = scene.count(name)
         if number <= MOST:
@@ -107,6 +107,12 @@ def same(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
         yes = "yes" if a.colour == b.colour else "no"
         yield Ask("same", (first, second), yes, about=(a.look, b.look))
         yield Ask("same", (second, first), yes, about=(a.look, b.look))
+
+
+def _absent(scene: Scene, kinds: Sequence[str]) -> list[str]:
+    """Kinds that may be asked for though they are not there."""
+    here = {thing.kind for thing in scene.things}
+    return [kind for kind in kinds if not scene.novel and not held_out((kind,)) and kind not in here]
 
 
 def named(scene: Scene) -> list[tuple[Thing, Name]]:

@@ -46,7 +46,7 @@ def shuffled(random: Random, items: Sequence[Item]) -> list[Item]:
 
 
 def picture(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> Scene:
-    """A scene of 5 to 7 things that stand still, one a cell of a grid of 4 x 4.
+    """A scene of 5 to 7 things that stand still, one a cell of a grid of 3 x 3.
 
     Args:
         random: where all chance comes from.
@@ -61,7 +61,7 @@ def picture(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -
     things = []
     for (colour, kind), cell in zip(looks, cells, strict=False):
         row, column = divmod(cell, SPAN // CELL)
-        x, y = (part * CELL + CELL // 2 + int(random.integers(-1, 2)) for part in (column, row))
+        x, y = (part * CELL + CELL // 2 + int(random.integers(-2, 3)) for part in (column, row))
         things.append(Thing(kind, colour, pick(random, tuple(RADIUS)), x, y))
     return Scene(tuple(shuffled(random, things)), int(random.integers(2**31)), novel)
 

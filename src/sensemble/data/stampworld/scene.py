@@ -26,10 +26,10 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "heart", "bar")
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 RELATIONS = ("left", "right", "above", "below")
-RADIUS = {"small": 7, "large": 11}
+RADIUS = {"small": 8, "large": 13}
 """Half the side of a thing's box, in units."""
 SPAN = 96
-CELL = 24
+CELL = 32
 FRAMES = 16
 RATE = 8
 """Frames a second."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .cutouts import Cutout
-from .render import CLIP_SIDE, PICTURE_SIDE, Painter
+from .render import CUTOUT_SIDE, SIDE, Painter
 from .scene import FRAMES, RATE, Scene
 from .sounds import SAMPLE_RATE, load_av, track
 
@@ -24,7 +24,7 @@ def save_clip(scene: Scene, path: Path, cutouts: Mapping[str, Cutout] | None = N
         ConfigError: PyAV is missing.
     """
     av = load_av()
-    side = PICTURE_SIDE if cutouts else CLIP_SIDE
+    side = CUTOUT_SIDE if cutouts else SIDE
     painter = Painter(scene, side=side, cutouts=cutouts, wrap=True)
     encoder = next(name for name in ENCODERS if name in av.codecs_available)
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as file:
