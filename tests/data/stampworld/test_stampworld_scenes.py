@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import json
 from itertools import combinations, pairwise, product
 
@@ -123,3 +125,9 @@ def test_names_are_as_short_as_they_can_be() -> None:
     assert made.find(("blue", "star")) is other
     assert (made.count(("", "star")), made.count(("red", "")), made.count(("grey", "bar"))) == (2, 2, 2)
     assert star.is_("left", other) and other.is_("right", star) and not star.is_("above", other)
+
+
+@pytest.mark.parametrize("module", ["scene", "facts"])
+def test_examples(module: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"sensemble.data.stampworld.{module}"))
+    assert result.attempted and not result.failed
