@@ -1,0 +1,137 @@
+"""Scenes and everything said about them, split by split, before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .asking import Ask, Balance
+from .captions import caption_clip, caption_picture
+from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
+from .dialogue import talk
+from .questions import ask_picture, state_picture
+from .sample import Random, clip, picture
+from .scene import NOVELTIES, SHAPES, Scene, held_out
+from .words import Language
+
+Kind = Literal["pictures", "clips"]
+Row = dict[str, Any]
+SPLITS = ("train", "valid", "test")
+SUFFIX = {"pictures": ".png", "clips": ".mp4"}
+FOLDER = {"pictures": "images", "clips": "clips"}
+DIALOGUES = 3
+"""One picture in so many has a dialogue."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A scene with its rows.
+
+    Args:
+        split: one of `SPLITS`.
+        file: where its picture or clip goes, from the data's folder on.
+        scene: what is drawn.
+        rows: by table.
+    """
+
+    split: str
+    file: str
+    scene: Scene
+    rows: Mapping[str, Sequence[Row]]
+
+
+def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequence[str] = SHAPES) -> Iterator[Made]:
+    """Makes scenes, the training ones first.
+
+    Scene number n depends on the seed and n alone; which questions it is asked depends on those before it in its
+    split, whose answers they balance.
+
+    Args:
+        scenes: eight tenths of them for training, one for validation, one for test. Every other test scene holds
+            something that training never shows.
+        seed: of everything random.
+        kind: `pictures` or `clips`.
+        language: of all that is said.
+        kinds: what may stand in a scene, at least four.
+    """
+    seen = [each for each in kinds if not held_out((each,))]
+    new = NOVELTIES if len(seen) < len(kinds) else NOVELTIES[:2]
+    balances = {split: (Balance(), Balance(), Balance()) for split in SPLITS}
+    for number in range(scenes):
+        split = SPLITS[0 if number < scenes * 8 // 10 else 1 if number < scenes * 9 // 10 else 2]
+        novel = new[number // 2 % len(new)] if split == "test" and number % 2 else ""
+        random = np.random.default_rng([seed, len(kind), number])
+        some = kinds if novel == "identity" else seen
+        file = f"{FOLDER[kind]}/{number:05d}{SUFFIX[kind]}"
+        if kind == "pictures":
+            scene = picture(random, kinds=some, novel=novel)
+            rows = _picture(scene, f"../{file}", balances[split], language, random, some, number % DIALOGUES == 0)
+        else:
+            scene = clip(random, kinds=some, novel=novel)
+            rows = _clip(scene, f"../{file}", balances[split][0], language, random, some)
+        rows["scenes"] = [{FOLDER[kind][:-1]: f"../{file}", **scene.to_json()}]
+        yield Made(split, file, scene, rows)
+
+
+def _picture(
+    scene: Scene,
+    file: str,
+    balances: tuple[Balance, Balance, Balance],
+    language: Language,
+    random: Random,
+    kinds: Sequence[str],
+    talks: bool,
+) -> dict[str, list[Row]]:
+    asked, stated, talked = balances
+    captions = caption_picture(scene, language, random)
+    rows: dict[str, list[Row]] = {"captions": [{"image": file, **_captions(captions), "novel": scene.novel}]}
+    rows["vqa"] = [
+        {"image": file, **_question(ask, language, random)} for ask in ask_picture(scene, asked, random, kinds=kinds)
+    ]
+    rows["classify"] = [
+        {
+            "image": file,
+            "statement": ask.text(language, random),
+            "label": "right" if ask.answer == "yes" else "wrong",
+            "type": ask.type,
+            "novel": ask.novel,
+        }
+        for ask in state_picture(scene, stated, random, kinds=kinds)
+    ]
+    if talks:
+        said = talk(scene, talked, language, random, kinds=kinds)
+        rows["dialogue"] = [{"image": file, "round": place, **asdict(each)} for place, each in enumerate(said, 1)]
+    return rows
+
+
+def _clip(
+    scene: Scene, file: str, balance: Balance, language: Language, random: Random, kinds: Sequence[str]
+) -> dict[str, list[Row]]:
+    captions = caption_clip(scene, language, random)
+    rows: dict[str, list[Row]] = {"captions": [{"clip": file, **_captions(captions), "novel": scene.novel}]}
+    rows["video_qa"] = [
+        {
+            "clip": file,
+            **_question(ask, language, random),
+            "needs_time": ask.type in NEEDS_TIME,
+            "needs_sound": ask.type in NEEDS_SOUND,
+        }
+        for ask in ask_clip(scene, balance, random, kinds=kinds)
+    ]
+    return rows
+
+
+def _question(ask: Ask, language: Language, random: Random) -> Row:
+    return {
+        "question": ask.text(language, random),
+        "answer": language.word(ask.answer),
+        "type": ask.type,
+        "novel": ask.novel,
+    }
+
+
+def _captions(captions: Sequence[str]) -> Row:
+    return {"caption" if place == 1 else f"caption_{place}": text for place, text in enumerate(captions, 1)}

@@ -1,0 +1,95 @@
+"""Captions that state facts of a scene, and the reader that finds the facts in a caption again.
+
+A fact is a tuple of keys, whatever the language:
+
+    ("count", colour, kind, number)                        how many there are of that colour and kind
+    ("left" or "above", (colour, kind), (colour, kind))    the first stands left of, or above, the second
+    ("moves", colour, kind, direction)                     in a clip
+    ("before", (colour, kind), (colour, kind))             the first moves first
+    ("stays", colour, kind), ("sounds", colour, kind)
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+from .clip_questions import movers, noisy
+from .sample import Random, pick, shuffled
+from .scene import Name, Scene
+from .words import Language
+
+Fact = tuple[Any, ...]
+
+
+def scene_facts(scene: Scene) -> frozenset[Fact]:
+    """All facts of a picture that a true caption may state; relations are those of things with a name of their own."""
+    looks = {thing.look for thing in scene.things}
+    facts: set[Fact] = {("count", *look, scene.count(look)) for look in looks}
+    for a, b in permutations([scene.find(look) for look in looks if scene.count(look) == 1], 2):
+        facts |= {(side, a.look, b.look) for side in ("left", "above") if a.is_(side, b)}
+    return frozenset(facts)
+
+
+def clip_facts(scene: Scene) -> frozenset[Fact]:
+    """All facts of a clip that a true caption may state."""
+    facts: set[Fact] = {("sounds", *noisy(scene).look)}
+    moving = movers(scene)
+    for place, thing in enumerate(moving):
+        assert thing.motion is not None
+        facts.add(("moves", *thing.look, thing.motion.direction))
+        facts |= {("before", thing.look, later.look) for later in moving[place + 1 :]}
+    facts |= {("stays", *thing.look) for thing in scene.things if thing.motion is None}
+    return frozenset(facts)
+
+
+def caption_picture(scene: Scene, language: Language, random: Random, *, number: int = 3) -> list[str]:
+    """Different captions of a picture, each with all counts and, as far as there are any, one relation.
+
+    Args:
+        scene: the picture's.
+        language: of the captions.
+        random: order, paraphrase, and which relation.
+        number: how many captions.
+    """
+    looks = sorted({thing.look for thing in scene.things})
+    relations = [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] != "count"]
+    relations = shuffled(random, relations)
+    forms = shuffled(random, language.templates["caption"])
+    captions = []
+    for place in range(number):
+        order = shuffled(random, looks)
+        groups = [format(language.noun(look), str(scene.count(look))) for look in order]
+        verb = "is" if scene.count(order[0]) == 1 else "are"
+        sentences = [forms[place % len(forms)].format(verb, language.listed(groups))]
+        if relations:
+            side, a, b = relations[place % len(relations)]
+            first, second, word = _turned(side, a, b, random)
+            sentences.append(language.say(pick(random, language.templates["say relation"]), (first, second, word)))
+        captions.append(language.join.join(sentences))
+    return captions
+
+
+def caption_clip(scene: Scene, language: Language, random: Random, *, number: int = 2) -> list[str]:
+    """Different captions of a clip, each with all moves in their order, what stays, and what is heard."""
+    captions = []
+    for _ in range(number):
+        moves = [
+            language.say(pick(random, language.templates["clip moves"]), (thing.look, thing.motion.direction))
+            for thing in movers(scene)
+            if thing.motion is not None
+        ]
+        then = pick(random, language.templates["clip then"])
+        moved = then.join([moves[0], *(move[:1].lower() + move[1:] for move in moves[1:])]) + language.stop
+        others = [("clip stays", thing.look) for thing in scene.things if thing.motion is None]
+        others.append(("clip sounds", noisy(scene).look))
+        said = [language.say(pick(random, language.templates[key]), (look,)) for key, look in shuffled(random, others)]
+        captions.append(language.join.join([moved, *said]))
+    return captions
+
+
+def _turned(side: str, a: Name, b: Name, random: Random) -> tuple[Name, Name, str]:
+    """A relation as it stands, or seen from the other thing."""
+    if random.integers(2):
+        return a, b, f"is {side}"
+    return b, a, {"left": "is right", "above": "is below"}[side]

@@ -1,0 +1,130 @@
+"""Questions about clips: what moves where and when, and what is heard. Most cannot be answered from any one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations, permutations
+
+from .asking import Ask, Balance, allowed
+from .questions import colour, exists
+from .sample import Random, shuffled
+from .scene import SHAPES, Scene, Thing
+
+YES_NO = ("exists", "moved", "before", "sound_order")
+OPEN = ("direction", "order", "moves", "colour", "sound", "sound_colour")
+TYPES = (*YES_NO, *OPEN)
+NEEDS_TIME = ("moved", "before", "sound_order", "direction", "order", "moves")
+"""Types that no single frame answers."""
+NEEDS_SOUND = ("sound_order", "sound", "sound_colour")
+"""Types that no silent clip answers. `sound_colour` needs picture and sound: which kind is heard, and its colour."""
+
+NUM_QUESTIONS = 5
+LEAD = 2
+"""How far an answer may be ahead of the rarest of its type before its question is put off."""
+
+
+def ask_clip(scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[str] = SHAPES) -> list[Ask]:
+    """Five questions about a clip, of five types: one answered yes, one no, the others neither.
+
+    Args:
+        scene: the clip's.
+        balance: what was asked before in this split.
+        random: chooses types, and among equals.
+        kinds: as for pictures.
+    """
+    able = {kind: options(kind, scene, kinds) for kind in TYPES}
+    new = {"combination": "exists", "relation": "before"}.get(scene.novel)  # asks for what is new
+    answers = {kind: {ask.answer for ask in able[kind]} for kind in YES_NO}
+    pairs = sorted(combinations(shuffled(random, YES_NO), 2), key=lambda pair: new not in pair)
+    first, second = next(pair for pair in pairs if _opposed(*(answers[kind] for kind in pair)))
+    asks = balance.opposites(able[first], able[second], random)
+    open_ = []
+    for kind in shuffled(random, OPEN):
+        best = balance.best(able[kind], random)
+        open_ += [] if best is None else [best]
+    open_.sort(key=lambda ask: balance.lead(ask) > LEAD)  # the others only where too few are left
+    for ask in open_:
+        if len(asks) < NUM_QUESTIONS and ask.answer not in [other.answer for other in asks]:
+            asks.append(balance.count(ask))
+    return asks
+
+
+def options(kind: str, scene: Scene, kinds: Sequence[str] = SHAPES) -> list[Ask]:
+    """All questions of a type that may be asked about a clip (see `asking.allowed`)."""
+    return allowed(_MAKERS[kind](scene, kinds), scene.novel)
+
+
+def _opposed(first: set[str], second: set[str]) -> bool:
+    """Whether one of two types can be answered yes and the other no."""
+    return ("yes" in first and "no" in second) or ("no" in first and "yes" in second)
+
+
+def movers(scene: Scene) -> list[Thing]:
+    """The things that move, the first to begin first."""
+    return sorted((thing for thing in scene.things if thing.motion), key=begin)
+
+
+def begin(thing: Thing) -> int:
+    """When a thing that moves begins to."""
+    assert thing.motion is not None
+    return thing.motion.start
+
+
+def noisy(scene: Scene) -> Thing:
+    """The thing that is heard."""
+    return next(thing for thing in scene.things if thing.sound is not None)
+
+
+def _moved(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    for thing in scene.things:
+        yield Ask("moved", (("", thing.kind),), "yes" if thing.motion else "no")
+
+
+def _direction(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    for thing in scene.things:
+        if thing.motion:
+            yield Ask("direction", (("", thing.kind),), thing.motion.direction)
+
+
+def _order(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    for a, b in permutations(movers(scene), 2):
+        first = a if begin(a) < begin(b) else b
+        yield Ask("order", (("", a.kind), ("", b.kind)), first.kind)
+
+
+def _before(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    for a, b in permutations(movers(scene), 2):
+        yield Ask("before", (("", a.kind), ("", b.kind)), "yes" if begin(a) < begin(b) else "no")
+
+
+def _moves(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    yield Ask("moves", (), str(len(movers(scene))))
+
+
+def _sound(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    yield Ask("sound", (), noisy(scene).kind)
+
+
+def _sound_colour(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    yield Ask("sound_colour", (), noisy(scene).colour, about=(noisy(scene).look,))
+
+
+def _sound_order(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    heard = noisy(scene).sound
+    assert heard is not None
+    for thing in movers(scene):
+        yield Ask("sound_order", (("", thing.kind),), "yes" if begin(thing) < heard else "no")
+
+
+_MAKERS = {
+    "exists": exists,
+    "moved": _moved,
+    "before": _before,
+    "sound_order": _sound_order,
+    "direction": _direction,
+    "order": _order,
+    "moves": _moves,
+    "colour": colour,
+    "sound": _sound,
+    "sound_colour": _sound_colour,
+}

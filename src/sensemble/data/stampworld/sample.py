@@ -1,0 +1,115 @@
+"""Scenes by chance: pictures and clips whose layout gives no answer away.
+
+A picture always holds two things of one colour and one of another, each the only one of its kind, and several things
+of a fourth kind, so that yes and no, more, fewer and equal can be asked of each. A clip's things start anywhere on a
+world without edges, so that no frame tells which way they go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+
+from .scene import (
+    CELL,
+    COLOURS,
+    DIRECTIONS,
+    FRAMES,
+    RADIUS,
+    SHAPES,
+    SPAN,
+    Motion,
+    Name,
+    Scene,
+    Thing,
+    novelties,
+    number,
+)
+
+Random = np.random.Generator
+Item = TypeVar("Item")
+STARTS = (1, 4, 7, 10)
+"""The frames about which things begin to move or to sound, one each."""
+
+
+def pick(random: Random, items: Sequence[Item]) -> Item:
+    """One of some items."""
+    return items[int(random.integers(len(items)))]
+
+
+def shuffled(random: Random, items: Sequence[Item]) -> list[Item]:
+    """The items in an order of chance."""
+    return [items[place] for place in random.permutation(len(items)).tolist()]
+
+
+def picture(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> Scene:
+    """A scene of 5 to 7 things that stand still, one a cell of a grid of 3 x 3.
+
+    Args:
+        random: where all chance comes from.
+        kinds: what may stand in it, at least four.
+        novel: what it holds that training never shows (`NOVELTIES`), and nothing else new; empty for nothing.
+    """
+    while True:
+        looks = _looks(random, kinds)
+        if novelties(looks) == ({novel} if novel else frozenset()):
+            break
+    cells = random.permutation((SPAN // CELL) ** 2).tolist()
+    things = []
+    for (colour, kind), cell in zip(looks, cells, strict=False):
+        row, column = divmod(cell, SPAN // CELL)
+        x, y = (part * CELL + CELL // 2 + int(random.integers(-2, 3)) for part in (column, row))
+        things.append(Thing(kind, colour, pick(random, tuple(RADIUS)), x, y))
+    return Scene(tuple(shuffled(random, things)), int(random.integers(2**31)), novel)
+
+
+def clip(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> Scene:
+    """A scene of three things of three kinds and colours: one to three of them move, one sounds. Arguments alike.
+
+    No two things ever touch; moves and the sound begin at least two frames apart.
+    """
+    movers = int(random.integers(1, 4))  # before anything is rejected, so that each number is as frequent
+    while True:
+        chosen = shuffled(random, kinds)[:3]
+        looks = list(zip(shuffled(random, tuple(COLOURS))[:3], chosen, strict=True))
+        sounds = {number(kind) % len(SHAPES) for kind in chosen}
+        if len(sounds) == 3 and novelties(looks) == ({novel} if novel else frozenset()):
+            break
+    while True:
+        starts = [start + int(random.integers(2)) for start in shuffled(random, STARTS)]
+        noisy = int(random.integers(3))
+        things = []
+        for place, (colour, kind) in enumerate(looks):
+            motion = None
+            if place < movers:
+                stop = starts[place] + int(random.integers(4, 6))
+                motion = Motion(pick(random, tuple(DIRECTIONS)), starts[place], stop, int(random.integers(3, 6)))
+            x, y = (int(part) for part in random.integers(SPAN, size=2))
+            sound = starts[3] if place == noisy else None
+            things.append(Thing(kind, colour, pick(random, tuple(RADIUS)), x, y, motion, sound))
+        if not any(_touch(a, b) for a, b in combinations(things, 2)):
+            break
+    return Scene(tuple(shuffled(random, things)), int(random.integers(2**31)), novel)
+
+
+def _looks(random: Random, kinds: Sequence[str]) -> list[Name]:
+    """Colours and kinds of a picture's things: two of one colour, one of another, and several of a fourth kind."""
+    chosen, colours = shuffled(random, kinds)[:4], shuffled(random, tuple(COLOURS))
+    many = int(random.integers(2, 5))
+    other = int(random.integers(1, many)) if random.integers(2) else 0  # of the several, those of a second colour
+    first, second = (pick(random, colours) for _ in range(2))
+    looks = list(zip((colours[0], colours[0], colours[1]), chosen, strict=False))
+    return looks + [(first, chosen[3])] * (many - other) + [(second, chosen[3])] * other
+
+
+def _touch(a: Thing, b: Thing) -> bool:
+    """Whether two things come near each other in any frame."""
+    least = RADIUS[a.size] + RADIUS[b.size] + 2
+    for frame in range(FRAMES):
+        across, down = (abs(p - q) for p, q in zip(a.at(frame), b.at(frame), strict=True))
+        if max(min(across, SPAN - across), min(down, SPAN - down)) < least:
+            return True
+    return False

@@ -1,0 +1,134 @@
+"""Writes a generated world: pictures or clips, and a table a use and split."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ... import files
+from ...errors import ConfigError, DataError, unknown
+from .build import FOLDER, SPLITS, Kind, Row, build
+from .cutouts import chinese_names, read_cutouts
+from .render import save_picture
+from .scene import SHAPES
+from .video import save_clip
+from .words import language as find_language
+
+SCENES = {"pictures": 3000, "clips": 1200}
+"""How many scenes there are unless told otherwise: few enough to train on two cores in minutes."""
+LEAST = 10
+JSON_LINES = ("dialogue", "scenes")
+"""Tables whose cells hold lists; the others are CSV."""
+
+
+def write(
+    folder: Path,
+    *,
+    scenes: int | None = None,
+    seed: int = 0,
+    kind: Kind = "pictures",
+    language: str = "en",
+    stamps: Path | None = None,
+) -> Path:
+    """Writes StampWorld, a synthetic data set: scenes drawn from graphs, and exact text about them.
+
+    The same arguments write the same bytes, under one version of Pillow (pictures) and of PyAV (clips); tables are
+    the same under all. Media are shared: a row names its picture or clip by a path that starts at the table.
+
+    Args:
+        folder: created, or made anew where an earlier call wrote it.
+        scenes: how many, at least 10; by default 3,000 pictures or 1,200 clips. Eight tenths are for training, one
+            for validation, one for test.
+        seed: of everything random.
+        kind: `pictures` gives tables for captioning, VQA, visual dialogue and classification of statements;
+            `clips` for captioning or retrieval of clips and for video question answering.
+        language: `en` or `zh`.
+        stamps: the folder of the prepared sample `stamps`, whose cut-outs then stand beside plain shapes.
+
+    Returns:
+        The folder, with `README.txt`, the media, and a folder a table with `train`, `valid` and `test`.
+
+    Raises:
+        ConfigError: an unknown kind or language, or PyAV is missing.
+        DataError: too few scenes, a folder that holds something else, or one without cut-outs.
+    """
+    if kind not in SCENES:
+        raise ConfigError(f"kind: {unknown('kind of scenes', kind, SCENES)}")
+    words = find_language(language)
+    count = SCENES[kind] if scenes is None else scenes
+    if count < LEAST:
+        raise DataError(f"stampworld: needs at least {LEAST} scenes to make three splits, not {count}")
+    if not files.recover(folder) and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} is there but holds no generated data; choose another folder")
+    cutouts = {} if stamps is None else read_cutouts(stamps)
+    names = chinese_names(cutouts) if language == "zh" else {}
+    words = find_language(language, names)
+    save = save_picture if kind == "pictures" else save_clip
+    tables: dict[tuple[str, str], list[Row]] = {}
+    with files.replace_folder(folder) as new:
+        (new / FOLDER[kind]).mkdir()
+        for made in build(count, seed=seed, kind=kind, language=words, kinds=[*SHAPES, *cutouts]):
+            save(made.scene, new / made.file, cutouts)
+            for table, rows in made.rows.items():
+                tables.setdefault((table, made.split), []).extend(rows)
+        for table in dict.fromkeys(table for table, _ in tables):
+            for split in SPLITS:
+                _write(new / table, split, tables.get((table, split), []), lines=table in JSON_LINES)
+        _write_readme(new, kind, count, seed, language, names if cutouts else None, list(cutouts))
+    return folder
+
+
+def _write(folder: Path, split: str, rows: Sequence[Row], *, lines: bool) -> None:
+    """Writes one table; a split without rows gets no file."""
+    if not rows:
+        return
+    folder.mkdir(exist_ok=True)
+    suffix = "jsonl" if lines else "csv"
+    with (folder / f"{split}.{suffix}").open("w", encoding="utf-8", newline="") as file:
+        if lines:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows[0])
+        writer.writerows(
+            [str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()] for row in rows
+        )
+
+
+def _write_readme(
+    folder: Path, kind: Kind, scenes: int, seed: int, language: str, names: Mapping[str, str] | None, kinds: list[str]
+) -> None:
+    text = _README.format(kind=kind, scenes=scenes, seed=seed, language=language) + _TABLES[kind]
+    if names is not None:
+        text += _CUTOUTS
+        files.write_json(folder / "kinds.json", {"kinds": kinds, "names": dict(names)})
+    files.write(folder / "README.txt", text)
+
+
+_README = """\
+StampWorld: generated (synthetic) data, no real {kind}.
+
+{scenes} {kind} made by sensemble with seed {seed}, language {language}: eight tenths for training, one for validation,
+one for test. Every other test scene holds something that training never shows; the column novel says what a row has
+of it: combination (a colour and a kind), relation (two kinds together), identity (a cut-out), or nothing.
+scenes/ holds the graph behind each file.
+"""
+_TABLES = {
+    "pictures": """
+captions/   three captions a picture: all counts of colour and kind, and one relation
+vqa/        four questions a picture, with four different answers: exists, count, colour, relation, compare, same
+classify/   two statements a picture, one right and one wrong
+dialogue/   5 to 10 rounds about each third picture: history, question, 20 candidates; coreference is true where the
+            question means nothing without the history
+""",
+    "clips": """
+captions/   two captions a clip: what moves, in order, what stays, what is heard
+video_qa/   five questions a clip; needs_time is true where no single frame tells, needs_sound where no silent clip does
+""",
+}
+_CUTOUTS = """
+The cut-outs belong to the sample that they were taken from, and so does its licence. The colour of a cut-out is that
+of the card under it. kinds.json lists them.
+"""
