@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import sensemble
+from sensemble.decoders.base import DECODERS
 from sensemble.encoders.base import encoders
 from sensemble.fusion.base import FUSIONS
 from sensemble.modalities.base import MODALITIES
@@ -143,7 +144,7 @@ def test_the_registry_knows_only_errors() -> None:
 
 @pytest.mark.parametrize("module", GENERIC)
 def test_generic_modules_name_no_component(module: str) -> None:
-    known = {*MODALITIES, *FUSIONS, *TASKS, *(name for kind in MODALITIES for name in encoders(kind))}
+    known = {*MODALITIES, *FUSIONS, *TASKS, *DECODERS, *(name for kind in MODALITIES for name in encoders(kind))}
     assert {"classify", "image", "gate", "lstm"} <= known
     tree = modules()[f"sensemble.{module}"]
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -154,6 +155,6 @@ def test_generic_modules_name_no_component(module: str) -> None:
     }
     assert literals, "no literals are found"
     assert {name: line for name, line in literals.items() if name in known} == {}
-    for kind in ("modalities", "fusion", "tasks", "encoders"):
+    for kind in ("modalities", "fusion", "tasks", "encoders", "decoders"):
         concrete = {each for each in graph()[f"sensemble.{module}"] if each.startswith(f"sensemble.{kind}.")}
         assert concrete <= {f"sensemble.{kind}.base"}

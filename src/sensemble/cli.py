@@ -182,7 +182,8 @@ def fit(options: argparse.Namespace) -> int:
         raise ConfigError("fit: name a config or a table (or --run DIR --resume to go on with a run)")
     config = _config(options)
     if folder is None:
-        source = options.source or config.data.train or "run"
+        named = config.data.train if isinstance(config.data.train, str) else None
+        source = options.source or named or "run"
         folder = _new_folder(Path("runs"), Path(source).absolute().stem)
     learner = Learner.from_config(config)
     _show_events(learner.steps(run=folder, resume=options.resume), quiet=options.json)

@@ -33,11 +33,12 @@ RESERVED = ("fused", "stacking", "trivial")
 class DataConfig:
     """Which rows, and what their columns mean beside inputs and target."""
 
-    train: str | None = None
-    """Table (or folder of class folders) to learn from; paths start at the config's folder."""
-    valid: str | None = None
+    train: str | dict[str, Any] | None = None
+    """Table, folder of class folders, or mapping that names a published layout (`{format: coco_captions, ...}`), to
+    learn from; paths start at the config's folder."""
+    valid: str | dict[str, Any] | None = None
     """Rows for early stopping and stacking; else split from `train`."""
-    test: str | None = None
+    test: str | dict[str, Any] | None = None
     """Rows for the evidence; else split from `train`."""
     split: str | None = None
     """Column that says train, valid or test; else random, stratified by the target."""
@@ -189,10 +190,17 @@ def anchor(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         result["inputs"] = anchor_models(result["inputs"], folder)
     if isinstance(result.get("data"), Mapping):
         result["data"] = {
-            key: str(folder / value) if key in ("train", "valid", "test") and isinstance(value, str) else value
+            key: _anchored(value, folder) if key in ("train", "valid", "test") else value
             for key, value in result["data"].items()
         }
     return result
+
+
+def _anchored(source: Any, folder: Path) -> Any:
+    """A table's path, or the folder of a published layout's files, starting at `folder`."""
+    if isinstance(source, Mapping):
+        return {**source, "folder": str(folder / str(source.get("folder", "")))}
+    return str(folder / source) if isinstance(source, str) else source
 
 
 def anchor_models(inputs: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -269,8 +269,10 @@ def _with_model(config: Config, item: Input, place: Path) -> Config:
     return config.replace(inputs={**config.inputs, item.name: spec})
 
 
-def _path(source: Any) -> str | None:
-    """Where a table can be found from anywhere; `None` where it is no file."""
+def _path(source: Any) -> str | dict[str, Any] | None:
+    """Where a table can be found from anywhere; `None` where it is in memory."""
+    if isinstance(source, Mapping) and isinstance(source.get("format"), str):
+        return {**source, "folder": str(Path(source.get("folder", "")).expanduser().absolute())}
     if isinstance(source, str | os.PathLike) and "://" not in str(source):
         return str(Path(source).expanduser().absolute())
     return None

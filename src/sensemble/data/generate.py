@@ -1,7 +1,8 @@
 """Generated (synthetic) data sets whose best possible scores are known: for checks, examples and an offline demo.
 
 The three tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little
-from the second one, `noise_input` gains nothing. `shapes` writes real files.
+from the second one, `noise_input` gains nothing. `shapes` writes real files, and so does
+`stampworld`: pictures or clips with captions, questions and dialogues.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from PIL import Image, ImageDraw
 
 from .. import files
 from ..errors import DataError
+from .stampworld import write as stampworld
 from .table import Table
+
+__all__ = ["noise_input", "redundant", "shapes", "stampworld", "xor"]
 
 Array = NDArray[np.float64]
 
