@@ -67,6 +67,20 @@ def test_the_demo_deletes_nothing_but_runs(offline: None, tmp_path: Path) -> Non
     assert (tmp_path / "shapes" / "mine.txt").exists()
 
 
+def test_weights_that_cannot_be_had_are_said_and_done_without(
+    offline: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(name: str, **_: Any) -> Path:
+        raise DataError(f"cannot reach the network for {name}")
+
+    said: list[str] = []
+    monkeypatch.setattr(demo, "CARRIED", {"shapes": ("minilm",)})
+    monkeypatch.setattr(demo, "get_weights", get)
+    (report,) = demo.run_demo("shapes", tmp_path, drain, said.append)
+    assert report.exists()
+    assert any("for minilm" in line and "trained from scratch" in line for line in said)
+
+
 @pytest.mark.parametrize("name", demo.SETS)
 def test_every_set_has_a_recipe(name: str) -> None:
     assert demo.recipe(name).exists()

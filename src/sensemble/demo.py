@@ -12,10 +12,13 @@ from .data.samples import SAMPLES, get
 from .errors import ConfigError, DataError, unknown
 from .learner import Learner
 from .pipeline import Event
+from .weights import get as get_weights
 
 SETS = ("reviews", "easy_vqa", "stamps", "shapes")
 GENERATED = {"train": "train.csv", "test": "test.csv"}
 """The tables of a generated set, within its folder."""
+CARRIED = {"stamps": ("efficientnet_lite0", "minilm")}
+"""Small pretrained weights that a set is too small to do without; where they cannot be had, encoders learn anew."""
 
 
 def run_demo(
@@ -41,6 +44,11 @@ def run_demo(
                 raise
             say(f"{error}\nThe real sample data cannot be had here, so the demo goes on with generated data.")
             each, data = "shapes", shapes(folder / "data" / "shapes", seed=0)
+        for weights in CARRIED.get(each, ()):
+            try:
+                get_weights(weights, say=say)
+            except DataError as error:
+                say(f"{error}\nIts encoder is trained from scratch instead.")
         say(f"\n== {each} ==")
         reports.append(fit_recipe(each, data, folder / each, show))
         if each == "shapes":

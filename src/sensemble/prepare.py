@@ -21,6 +21,8 @@ from .errors import DataError
 from .plan import choose_inputs, left_out, target_columns
 from .tasks.base import Task
 
+MOST_LINES = 8
+
 
 def cache_of(config: Config) -> Cache | None:
     """Where decoded values and features are kept on disk, unless the config says not to."""
@@ -107,5 +109,8 @@ def audit_table(config: Config, table: Table) -> tuple[dict[str, Any], list[Prob
 
 
 def left_out_lines(found: Mapping[str, Any]) -> list[str]:
-    """The columns left out, for a terminal."""
-    return [f"no input: {name} ({column['type']}: {column['reason']})" for name, column in found["left_out"].items()]
+    """The columns left out, for a terminal: one line each, or one for all where they are many."""
+    left = found["left_out"]
+    if len(left) > MOST_LINES:
+        return [f"no input: {len(left)} columns: {', '.join(left)}"]
+    return [f"no input: {name} ({column['type']}: {column['reason']})" for name, column in left.items()]
