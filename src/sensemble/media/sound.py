@@ -117,10 +117,12 @@ def _mono(sound: Sound, start: int) -> Iterator[Samples]:
     end = start
     for block in sound.blocks(start):
         with np.errstate(over="ignore", invalid="ignore"):
-            mono = block[:, 0] if block.shape[1] == 1 else block.mean(1, dtype=np.float32)
-        if not np.isfinite(mono).all():
-            raise Unreadable("holds samples that are not finite (NaN or infinity)")
-        if np.abs(mono).max(initial=0) > LOUDEST:
+            channels = block.shape[1]  # a product with a vector: several times as fast as `mean(1)`
+            mono = block[:, 0] if channels == 1 else block @ np.full(channels, 1 / channels, np.float32)
+            peak = max(mono.max(initial=0), -mono.min(initial=0))  # NaN where any sample is
+        if not peak <= LOUDEST:
+            if not np.isfinite(mono).all():
+                raise Unreadable("holds samples that are not finite (NaN or infinity)")
             raise Unreadable("holds samples far beyond full scale, which is 1")
         end += len(mono)
         yield mono

@@ -26,7 +26,7 @@ Samples = NDArray[np.float32]
 MAX_CHANNELS = 64
 RATES = (1_000, 768_000)
 """Lowest and highest sample rate."""
-BLOCK = 65_536
+BLOCK = 2**18
 """Samples of each channel decoded at once, which bounds the memory."""
 UNKNOWN = 2**48
 """Samples that no file holds: what decoders say where they do not know."""
