@@ -197,12 +197,17 @@ def test_an_unreadable_clip_counts_as_none(run: Path, folder: Path) -> None:
 
 
 def test_the_same_table_without_inputs(folder: Path, tmp_path: Path) -> None:
-    settings = ["width=8", "train.epochs=1", "verdict=off", "data.test_share=0.25", "--target", "label"]
-    assert main(["fit", str(folder / "table.csv"), *settings, "--run", str(tmp_path / "run")]) == 0
+    table = pd.read_csv(folder / "table.csv", dtype=object)
+    table["part"] = ["test" if row in (CUT, TEXT, *range(6)) else "train" for row in range(ROWS)]
+    table.to_csv(folder / "parts.csv", index=False)
+    settings = ["width=8", "train.epochs=1", "verdict=off", "data.split=part", "--target", "label"]
+    assert main(["fit", str(folder / "parts.csv"), *settings, "--run", str(tmp_path / "run")]) == 0
     found = read_json(tmp_path / "run" / "audit.json")["inputs"]
     assert {name: entry["type"] for name, entry in found.items()} == {
         "words": "text", "photo": "image", "clip": "video", "size": "number", "shop": "category",
     }  # fmt: skip
     assert [each["row"] for each in found["clip"]["unreadable"]] == [CUT, TEXT]
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert page.count("unreadable, so missing to the model") == 2  # all eight test rows are shown
     answers = se.Learner.load(tmp_path / "run").predict(folder / "table.csv")
     assert len(answers) == ROWS and {each["prediction"] for each in answers} <= {"good", "bad"}

@@ -198,4 +198,5 @@ def _content(name: str, value: Mapping[str, Any] | None) -> View:
             return {"name": name, "kind": "refused", "text": "", "data": ""}
         return {"name": name, "kind": match[1].split("/")[0], "text": str(value.get("text") or ""), "data": data}
     text = value.get("text")
-    return {"name": name, "kind": "text", "text": "" if text is None else str(text), "data": ""}
+    kind = "unreadable" if value.get("kind") == "unreadable" else "text"
+    return {"name": name, "kind": kind, "text": "" if text is None else str(text), "data": ""}
