@@ -322,7 +322,7 @@ def mistakes(task: Task, answers: Answers, samples: Samples, inputs: list[Input]
             if place >= 0:
                 shown[item.name] = item.modality.show(store.raws[place])
             else:
-                shown[item.name] = None if raw is None else {"kind": "unreadable", "text": shorten(raw)}
+                shown[item.name] = None if raw is None else {"unreadable": shorten(raw)}
         prediction = records[position].get("prediction", records[position])
         result.append(
             {

@@ -234,7 +234,7 @@ def test_unreadable_inputs_are_called_so_and_named() -> None:
         "row": 5,
         "truth": "yes",
         "prediction": "no",
-        "inputs": {"face": {"kind": "unreadable", "text": "5.mp4"}},
+        "inputs": {"face": {"unreadable": "5.mp4"}},
     }
     page = Page(render({"details": {"mistakes": [mistake]}}))
     assert "face unreadable, so missing to the model 5.mp4" in page.shown and not page.all("img")

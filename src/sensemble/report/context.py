@@ -191,6 +191,8 @@ def _content(name: str, value: Mapping[str, Any] | None) -> View:
     """One input of one row. Media pass only as embedded data of known kinds: the page fetches nothing."""
     if value is None:
         return {"name": name, "kind": "missing", "text": "", "data": ""}
+    if "unreadable" in value:
+        return {"name": name, "kind": "unreadable", "text": str(value["unreadable"]), "data": ""}
     data = str(value.get("data") or "")
     if data:
         match = _MEDIA.fullmatch(data)
@@ -198,5 +200,4 @@ def _content(name: str, value: Mapping[str, Any] | None) -> View:
             return {"name": name, "kind": "refused", "text": "", "data": ""}
         return {"name": name, "kind": match[1].split("/")[0], "text": str(value.get("text") or ""), "data": data}
     text = value.get("text")
-    kind = "unreadable" if value.get("kind") == "unreadable" else "text"
-    return {"name": name, "kind": kind, "text": "" if text is None else str(text), "data": ""}
+    return {"name": name, "kind": "text", "text": "" if text is None else str(text), "data": ""}
