@@ -20,7 +20,7 @@ from . import verdict as verdicts
 from .checkpoint import Place
 from .config import Config
 from .data.audit import audit, summary
-from .data.load import Input, Loaded, Samples, check_unreadable, loading
+from .data.load import Input, Loaded, Samples, check_unreadable, loading, shorten
 from .data.read import read
 from .data.table import Table
 from .errors import DataError
@@ -311,13 +311,18 @@ def mistakes(task: Task, answers: Answers, samples: Samples, inputs: list[Input]
     assert samples.target is not None
     surprise = task.surprise(answers, samples.target)
     truth, records = task.truth(samples.target), task.records(answers)
+    columns = {item.column: samples.table.column(item.column) for item in inputs}
     result = []
     for position in np.argsort(-surprise, kind="stable")[:MISTAKES].tolist():
-        shown = {}
+        shown: dict[str, Any] = {}
         for item in inputs:
             store = samples.stores[item.name]
             place = int(store.index[position])
-            shown[item.name] = item.modality.show(store.raws[place]) if place >= 0 else None
+            raw = columns[item.column][position]
+            if place >= 0:
+                shown[item.name] = item.modality.show(store.raws[place])
+            else:
+                shown[item.name] = None if raw is None else {"unreadable": shorten(raw)}
         prediction = records[position].get("prediction", records[position])
         result.append(
             {

@@ -46,7 +46,7 @@ def test_it_counts_rows_missing_and_unreadable_values_and_labels() -> None:
     columns = honest(100)
     columns["words"][:7] = [None] * 7
     columns["mood"][:3] = [None] * 3
-    problem = Problem("t.csv", 9, "size", "x", "no number")
+    problem = Problem("t.csv", 9, "size", "x", "no number", "size")
     parts = {"train": table(**columns), "valid": table(**honest(0)), "test": table(**honest(20, seed=1))}
     result = audit(parts, inputs=HONEST, target=["mood"], reasons={"size": "with decimals"}, problems=[problem])
     assert result["format"] == 1
@@ -175,7 +175,7 @@ def test_warnings_come_in_order_and_first_in_the_summary() -> None:
 
 
 def test_the_summary_names_unreadable_files_and_says_when_all_is_well() -> None:
-    problems = [Problem("t.csv", row, "words", f"{row}.jpg", "file is empty") for row in range(5)]
+    problems = [Problem("t.csv", row, "words", f"{row}.jpg", "file is empty", "words") for row in range(5)]
     lines = summary(audit({"all": table(**honest())}, inputs=HONEST, problems=problems))
     assert lines[0] == "no warnings"
     assert any("5 unreadable (row 0: 0.jpg: file is empty; row 1" in line and line.endswith("…)") for line in lines)
@@ -196,3 +196,11 @@ def test_the_same_seed_gives_the_same_audit() -> None:
     first = audit(parts, inputs=HONEST, target=["mood"], seed=3)
     assert first["warnings"]
     assert audit(parts, inputs=HONEST, target=["mood"], seed=3) == first
+
+
+def test_of_two_inputs_of_one_column_each_has_its_own_unreadable_values() -> None:
+    inputs = {"voice": ("text", "words"), "face": ("category", "words")}
+    problems = [Problem("t.csv", 3, "words", "3.mp4", "has no sound", "voice")]
+    found = audit({"all": table(**honest())}, inputs=inputs, problems=problems)["inputs"]
+    assert [each["reason"] for each in found["voice"]["unreadable"]] == ["has no sound"]
+    assert found["face"]["unreadable"] == []

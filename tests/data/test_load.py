@@ -100,12 +100,12 @@ def test_progress_reaches_the_number_of_unique_values() -> None:
     assert seen == [("words", 256, 600), ("words", 512, 600), ("words", 600, 600)]
 
 
-def test_a_problem_names_table_row_column_value_and_reason() -> None:
+def test_a_problem_names_table_row_column_value_reason_and_input() -> None:
     table = table_of(text=["a", "!x", None, "!x", "b"]).take([1, 3, 4])  # rows keep the source's numbers
     _, problems = load(table, [Input("words", "text", "letters", Letters(), {})])
     assert problems == [
-        Problem("t", 1, "text", "!x", "starts with a mark"),
-        Problem("t", 3, "text", "!x", "starts with a mark"),
+        Problem("t", 1, "text", "!x", "starts with a mark", "words"),
+        Problem("t", 3, "text", "!x", "starts with a mark", "words"),
     ]
     assert str(problems[0]) == "t, row 1, column 'text': !x: starts with a mark"
 

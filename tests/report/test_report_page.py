@@ -229,6 +229,26 @@ def test_missing_inputs_are_called_missing() -> None:
     assert "voice missing" in shown and "truth – answer no" in shown
 
 
+def test_unreadable_inputs_are_called_so_and_named() -> None:
+    mistake = {
+        "row": 5,
+        "truth": "yes",
+        "prediction": "no",
+        "inputs": {"face": {"unreadable": "5.mp4"}},
+    }
+    page = Page(render({"details": {"mistakes": [mistake]}}))
+    assert "face unreadable, so missing to the model 5.mp4" in page.shown and not page.all("img")
+
+
+def test_sounds_can_be_played_and_say_how_long_they_are() -> None:
+    sound = {"kind": "audio", "text": "5.wav", "data": "data:audio/wav;base64,UklGRg=="}
+    mistake = {"row": 5, "truth": "yes", "prediction": "no", "inputs": {"voice": sound}}
+    page = Page(render({"details": {"mistakes": [mistake]}}))
+    (player,) = page.all("audio")
+    assert (player["src"], player["preload"]) == (sound["data"], "metadata") and "controls" in player
+    assert player["aria-label"] == "voice of row 5" and "5.wav" in page.shown
+
+
 def test_long_texts_are_folded_but_whole() -> None:
     long = "咖啡 " * 400
     html = render({"details": {"mistakes": [{"row": 5, "inputs": {"text": {"kind": "text", "text": long}}}]}})

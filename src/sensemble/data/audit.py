@@ -80,7 +80,7 @@ def audit(
         "rows": len(rows),
         "splits": {name: len(part) for name, part in parts.items()},
         "inputs": {
-            name: _input(rows, kind, column, (reasons or {}).get(name, ""), problems)
+            name: _input(rows, name, kind, column, (reasons or {}).get(name, ""), problems)
             for name, (kind, column) in inputs.items()
         },
         "target": described[0] if described else None,
@@ -221,9 +221,9 @@ def _counts(counts: Mapping[str, int], most: int = 6) -> str:
     return ", ".join(items if len(items) <= most else [*items[: most - 1], "…", items[-1]])
 
 
-def _input(rows: Joined, kind: str, column: str, reason: str, problems: Sequence[Problem]) -> dict[str, Any]:
+def _input(rows: Joined, name: str, kind: str, column: str, reason: str, problems: Sequence[Problem]) -> dict[str, Any]:
     missing = int((~rows.present(column)).sum()) if len(rows) else 0
-    bad = [problem for problem in problems if problem.column == column]
+    bad = [problem for problem in problems if problem.input == name]
     return {
         "type": kind,
         "column": column,

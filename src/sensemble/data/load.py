@@ -52,13 +52,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Problem:
-    """One value that cannot be read."""
+    """One value that an input cannot read."""
 
     table: str
     row: int
     column: str
     value: str
     reason: str
+    input: str
+    """Its name: another input of the same column may be able to read the value."""
 
     def __str__(self) -> str:
         return f"{self.table}, row {self.row}, column {self.column!r}: {self.value}: {self.reason}"
@@ -283,7 +285,7 @@ def _load_one(
         yield item.name, min(start + CHUNK, len(raws)), len(raws)
 
     problems = [
-        Problem(table.name, table.row(position), item.column, shorten(values[position]), reasons[int(place)])
+        Problem(table.name, table.row(position), item.column, shorten(values[position]), reasons[int(place)], item.name)
         for position, place in enumerate(index)
         if int(place) in reasons
     ]

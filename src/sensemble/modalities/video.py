@@ -21,7 +21,7 @@ from .base import MODALITIES
 from .pixels import Pixels
 
 SHOWN = (6, 120)
-"""Frames of a report's strip, and their longest side."""
+"""Frames that a report shows of a clip, and their longest side."""
 
 
 @MODALITIES.register("video")
@@ -103,8 +103,10 @@ class Video(Pixels):
         return [f"frame {time:.0f}" if isinstance(raw, np.ndarray) else f"{time:.2f} s" for time in times]
 
     def show(self, raw: Any) -> dict[str, str]:
-        """Up to six frames in a strip."""
-        strip = np.concatenate(self._read(raw, *SHOWN, "whole").frames, axis=1)  # (T, H, W, 3) -> (H, T * W, 3)
+        """Up to six frames; four and six stand in two lines, so that more is to be seen on a narrow card."""
+        frames = self._read(raw, *SHOWN, "whole").frames
+        lines = np.split(frames, 2 if len(frames) in (4, 6) else 1)
+        strip = np.vstack([np.hstack(line) for line in lines])  # (T, H, W, 3) -> (lines * H, T / lines * W, 3)
         file = io.BytesIO()
         Pillow.fromarray(strip).save(file, "JPEG", quality=80)
         data = base64.b64encode(file.getvalue()).decode("ascii")

@@ -191,6 +191,8 @@ def _content(name: str, value: Mapping[str, Any] | None) -> View:
     """One input of one row. Media pass only as embedded data of known kinds: the page fetches nothing."""
     if value is None:
         return {"name": name, "kind": "missing", "text": "", "data": ""}
+    if "unreadable" in value:
+        return {"name": name, "kind": "unreadable", "text": str(value["unreadable"]), "data": ""}
     data = str(value.get("data") or "")
     if data:
         match = _MEDIA.fullmatch(data)
