@@ -174,6 +174,19 @@ class TestBest:
         assert encoders["photo"]["model"] == presets.BEST["image"].model
         assert asked == [presets.BEST["text"].model, presets.BEST["image"].model]
 
+    def test_a_picture_size_is_not_for_a_model_that_decides_it(
+        self, here: Callable[..., None], hub: Callable[..., None]
+    ) -> None:
+        here("efficientnet_lite0")
+        hub(kept=[choice.model for choice in presets.BEST.values()])
+        inputs = {"photo": {"name": "image", "size": 96, "flip": True}, "words": "text"}
+        encoders, reasons = plan("best", inputs)
+        assert encoders["photo"]["model"] == "efficientnet_lite0"
+        assert f"{presets.BEST['image'].model} decides `size` itself" in reasons["photo"]
+        assert encoders["words"]["model"] == presets.BEST["text"].model
+        encoders, _ = plan("best", {"photo": {"name": "image", "flip": True}})
+        assert encoders["photo"]["model"] == presets.BEST["image"].model
+
     def test_out_of_reach_it_falls_back_to_offline_and_then_to_scratch(
         self, here: Callable[..., None], hub: Callable[..., None]
     ) -> None:

@@ -24,7 +24,7 @@ SHARED = {
     "text": ("length", "truncate"),
     "audio": ("seconds", "crop"),
 }
-"""Such options that pretrained bodies take as well, by modality."""
+"""Such options that pretrained bodies take as well, by modality; but for what a choice decides itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,14 @@ class Choice:
         package: what runs it must be installed.
         extra: the extra that brings the package.
         english: it was made for English alone.
+        decides: options of the modality that it takes from nobody.
     """
 
     model: str
     package: str = "transformers"
     extra: str = "pretrained"
     english: bool = False
+    decides: tuple[str, ...] = ()
 
 
 OFFLINE = {
@@ -51,7 +53,7 @@ OFFLINE = {
 }
 """By modality: the weights that `sensemble weights get` brings."""
 BEST = {
-    "image": Choice(model="google/siglip2-base-patch16-224"),
+    "image": Choice(model="google/siglip2-base-patch16-224", decides=("size",)),
     "text": Choice(model="intfloat/multilingual-e5-base"),
     "audio": Choice(model="openai/whisper-base"),
 }
@@ -96,9 +98,12 @@ def _choose(kind: str, spec: Spec, values: Sequence[Any], *, best: bool) -> tupl
         return None, f"trained from scratch, as `{own[0]}` is not for pretrained encoders"
     failed = []
     if best:
-        problem = _lacks(BEST[kind]) or _out_of_reach(BEST[kind].model)
+        large = BEST[kind]
+        given = [key for key in large.decides if key in spec]
+        problem = f"{large.model} decides `{given[0]}` itself" if given else ""
+        problem = problem or _lacks(large) or _out_of_reach(large.model)
         if not problem:
-            return BEST[kind], f"encoder {BEST[kind].model}, of the hub"
+            return large, f"encoder {large.model}, of the hub"
         failed.append(problem)
     small = OFFLINE[kind]
     if small.english and not _latin(values):

@@ -132,6 +132,8 @@ def test_paces_of_the_frames_encoder_are_passed_on(monkeypatch: pytest.MonkeyPat
         ("frames", {"frame": {"name": "cnn", "chanels": [4]}}, "did you mean 'channels'"),
         ("frames", {"over_time": "lstn"}, "over_time: unknown vector encoder 'lstn': did you mean 'lstm'"),
         ("frames", {"over_time": {"name": "mean", "dim": 3}}, "over_time"),
+        ("frames", {"frame": {"name": "pretrained", "model": "m"}}, "on the video input itself, `encoder: {name: pret"),
+        ("frames", {"frame": "pretrained"}, "on the video input itself"),
         ("frames", {"looks": 0}, "looks must be at least 1"),
         ("tubelet", {"patch": 5}, "does not divide"),
         ("tubelet", {"tube": 0}, "tube must be at least 1"),

@@ -64,3 +64,13 @@ def test_its_options_are_checked_and_decide_its_fingerprint() -> None:
     for options in ({"rate": 1}, {"hop": 0}, {"seconds": 0.0}, {"seconds": 1e6}):
         with pytest.raises(ConfigError, match=next(iter(options))):
             Wave(**options)
+
+
+def test_a_report_plays_what_is_heard() -> None:
+    shown = Wave().show({**raw(), "path": "/a/b.wav"})
+    assert (shown["kind"], shown["text"]) == ("audio", "b.wav")
+    assert shown["data"].startswith("data:audio/wav;base64,")
+    later = np.concatenate([np.zeros(RATE, np.float32), NOISE])
+    middle = Wave(crop="middle", seconds=0.1)
+    start = (len(later) / RATE - 0.1) / 2
+    assert middle.show(raw(later))["data"] == Wave().show(raw(later[round(start * RATE) :]))["data"]

@@ -10,11 +10,13 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
+from .. import files
 from ..errors import DataError
 
 TIMEOUT = 1800
@@ -39,6 +41,79 @@ class Carrier:
     file: str
     sha256: str
     megabytes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Where things of one kind are kept, and how messages speak of them.
+
+    Args:
+        name: of their folder in `home()`, and of the command that brings them (`samples`).
+        what: one of them ("the sample").
+        lacks: what is wrong with a folder that holds something else ("is no sample").
+    """
+
+    name: str
+    what: str
+    lacks: str
+
+
+class Item(Protocol):
+    """What is kept on a shelf: named, described, and owned by somebody."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def licence(self) -> str: ...
+    @property
+    def carriers(self) -> tuple[Carrier, ...]: ...
+
+
+def keep(
+    item: Item,
+    shelf: Shelf,
+    *,
+    size: str,
+    readme: str,
+    unpack: Callable[[Sequence[Path], Path], None],
+    folder: Path | None = None,
+    given: Sequence[Path] = (),
+    say: Callable[[str], None],
+) -> Path:
+    """The folder of one item, whole: made from its carriers where it is not there yet.
+
+    Args:
+        item: what is wanted.
+        shelf: its kind.
+        size: how large it is, for people to read.
+        readme: what stands in README.txt beside it.
+        unpack: reads the carriers' files (first argument, in their order) and fills a folder (second).
+        folder: where the shelf is, else in `home()`.
+        given: as `gather` takes them.
+        say: told what happens, line by line; the licence is among the lines.
+
+    Raises:
+        DataError: as `gather` and `unpack` say, or a place that cannot be written or holds something else.
+    """
+    place = (folder or files.home() / shelf.name) / item.name
+    try:
+        if files.recover(place):
+            return place
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
+            raise DataError(f"{place} is there but {shelf.lacks}; move it away or choose another folder")
+        say(f"{item.title}: {size}")
+        say(f"licence: {item.licence}")
+        with tempfile.TemporaryDirectory() as aside:
+            paths = gather(item.carriers, given, Path(aside), say, command=f"sensemble {shelf.name} get {item.name}")
+            with files.replace_folder(place) as new:
+                unpack(paths, new)
+                files.write(new / "README.txt", readme)
+    except OSError as error:
+        raise DataError(f"cannot keep {shelf.what} {item.name!r} in {place}: {error.strerror or error}") from error
+    say(f"{item.name} is ready in {place}")
+    return place
 
 
 def gather(

@@ -73,7 +73,8 @@ class Frames(Encoder):
     the order of frames. One token a frame; with `mean`, one a clip.
 
     Args:
-        frame: the encoder of a frame: the name of any image encoder, or a mapping with `name` and its options.
+        frame: the encoder of a frame: the name of any image encoder that is trained from scratch, or a mapping with
+            `name` and its options. `pretrained` stands on the video input itself, where it runs on each frame.
         over_time: `mean`, which knows no order, or the encoder of the frames' sequence: the name of any vector
             encoder (`lstm`, `transformer`), or a mapping with `name` and its options; its `dim` is D if not given.
         dim: D.
@@ -92,6 +93,11 @@ class Frames(Encoder):
         super().__init__()
         if looks < 1:
             raise ConfigError(f"looks must be at least 1, not {looks}")
+        if _spec(frame).get("name") == "pretrained":
+            raise ConfigError(
+                "frame: a pretrained picture model does not go inside `frames`; name it on the video input itself, "
+                "`encoder: {name: pretrained, model: ...}`, which runs it on each frame"
+            )
         self.frame = create("image", modality, _spec(frame), where="frame")
         with torch.no_grad():
             (places,) = self.frame.eval()(Tokens.full(torch.zeros(1, 1, *modality.shape))).values.shape[1:2]

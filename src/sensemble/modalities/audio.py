@@ -204,17 +204,7 @@ class Audio(Modality):
     def show(self, raw: Any) -> dict[str, str]:
         """The first seconds of what is heard, to be played."""
         _, start = self._read(raw)
-        samples = read_sound(raw, SHOWN_RATE, start=start, seconds=SHOWN_SECONDS)
-        file = io.BytesIO()
-        with wave.open(file, "wb") as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(SHOWN_RATE)
-            sound.writeframes((samples.clip(-1, 1) * 32_767).round().astype("<i2").tobytes())
-        data = base64.b64encode(file.getvalue()).decode("ascii")
-        path = raw.get("path") if isinstance(raw, Mapping) else raw
-        name = Path(path).name if isinstance(path, str | Path) else ""
-        return {"kind": "audio", "text": name, "data": f"data:audio/wav;base64,{data}"}
+        return show_sound(raw, start)
 
     def _read(self, raw: Any) -> tuple[Samples, float]:
         """The samples that are kept of a sound, and the second of the file where they start."""
@@ -228,3 +218,18 @@ class Audio(Modality):
             first, last = sounding(samples, self.rate)
             samples, start = samples[first:last], start + first / self.rate
         return np.ascontiguousarray(samples), start
+
+
+def show_sound(raw: Any, start: float) -> dict[str, str]:
+    """A sound for a report: some seconds of it, from `start` on, with its file's name."""
+    samples = read_sound(raw, SHOWN_RATE, start=start, seconds=SHOWN_SECONDS)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(SHOWN_RATE)
+        sound.writeframes((samples.clip(-1, 1) * 32_767).round().astype("<i2").tobytes())
+    data = base64.b64encode(file.getvalue()).decode("ascii")
+    path = raw.get("path") if isinstance(raw, Mapping) else raw
+    name = Path(path).name if isinstance(path, str | Path) else ""
+    return {"kind": "audio", "text": name, "data": f"data:audio/wav;base64,{data}"}

@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..media.sound import MAX_SECONDS, duration, read_sound
 from ..media.sound_file import RATES
 from ..tokens import Tokens
+from .audio import show_sound
 from .base import Modality
 
 SMALLEST_VARIANCE = 1e-7
@@ -83,6 +84,10 @@ class Wave(Modality):
         return [
             f"{start + place * step:.2f}-{start + (place + 1) * step:.2f} s" for place in range(len(self.load(raw)))
         ]
+
+    def show(self, raw: Any) -> dict[str, str]:
+        """The first seconds of what is heard, to be played."""
+        return show_sound(raw, self._start(raw))
 
     def _start(self, raw: Any) -> float:
         if self.crop == "start":

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import files
 from ..data.archives import wheel_member
-from ..data.carriers import gather
+from ..data.carriers import Shelf, keep
 from ..errors import ConfigError, DataError, unknown
 from ..files import home
 from .catalogue import WEIGHTS, Weights
 
+SHELF = Shelf(name="weights", what="the weights", lacks="holds no weights")
 LARGEST = 256 * 2**20
 """Bytes of one unpacked file beyond which a carrier is refused."""
 
@@ -48,24 +49,16 @@ def get(
     if name not in WEIGHTS:
         raise DataError(unknown("weights", name, WEIGHTS))
     wanted = WEIGHTS[name]
-    place = (folder or home() / "weights") / name
-    try:
-        if files.recover(place):
-            return place
-        if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise DataError(f"{place} is there but holds no weights; move it away or choose another folder")
-        say(f"{wanted.title}: {wanted.parameters:g} million parameters")
-        say(f"licence: {wanted.licence}")
-        with tempfile.TemporaryDirectory() as aside:
-            command = f"sensemble weights get {name}"
-            carriers = gather(wanted.carriers, from_file, Path(aside), say, command=command)
-            with files.replace_folder(place) as new:
-                _unpack(wanted, carriers, new)
-                files.write(new / "README.txt", _readme(wanted))
-    except OSError as error:
-        raise DataError(f"cannot keep the weights {name!r} in {place}: {error.strerror or error}") from error
-    say(f"{name} is ready in {place}")
-    return place
+    return keep(
+        wanted,
+        SHELF,
+        size=f"{wanted.parameters:g} million parameters",
+        readme=_readme(wanted),
+        unpack=partial(_unpack, wanted),
+        folder=folder,
+        given=from_file,
+        say=say,
+    )
 
 
 def listing(*, folder: Path | None = None) -> list[dict[str, Any]]:

@@ -5,18 +5,17 @@ A new sample is one file with its `SAMPLE`, and its entry here.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ... import files
 from ...errors import DataError, unknown
 from ...files import home
-from ..carriers import gather
+from ..carriers import Shelf, keep
 from . import easy_vqa, emoji, fillets, reviews, stamps
 from .base import Sample
 
+SHELF = Shelf(name="samples", what="the sample", lacks="is no sample")
 SAMPLES: dict[str, Sample] = {
     sample.name: sample for sample in (reviews.SAMPLE, easy_vqa.SAMPLE, stamps.SAMPLE, emoji.SAMPLE, fillets.SAMPLE)
 }
@@ -46,24 +45,16 @@ def get(
     if name not in SAMPLES:
         raise DataError(unknown("sample", name, SAMPLES))
     sample = SAMPLES[name]
-    place = (folder or home() / "samples") / name
-    given = [from_file] if isinstance(from_file, Path) else list(from_file)
-    try:
-        if files.recover(place):
-            return place
-        if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise DataError(f"{place} is there but is no sample; move it away or choose another folder")
-        say(f"{sample.title}: {sample.rows:,} rows")
-        say(f"licence: {sample.licence}")
-        with tempfile.TemporaryDirectory() as aside:
-            paths = gather(sample.carriers, given, Path(aside), say, command=f"sensemble samples get {name}")
-            with files.replace_folder(place) as new:
-                sample.unpack(paths, new)
-                files.write(new / "README.txt", sample.readme())
-    except OSError as error:
-        raise DataError(f"cannot keep the sample {name!r} in {place}: {error.strerror or error}") from error
-    say(f"{name} is ready in {place}")
-    return place
+    return keep(
+        sample,
+        SHELF,
+        size=f"{sample.rows:,} rows",
+        readme=sample.readme(),
+        unpack=sample.unpack,
+        folder=folder,
+        given=[from_file] if isinstance(from_file, Path) else from_file,
+        say=say,
+    )
 
 
 def listing(*, folder: Path | None = None) -> list[dict[str, Any]]:
