@@ -32,6 +32,7 @@ test-all: lint
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/training_loop.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/encode_once.py
 
 clean:
 	rm -rf $(VENV) runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
