@@ -20,7 +20,10 @@ from sensemble.modalities.base import MODALITIES
 from sensemble.tasks.base import TASKS
 
 SOURCE = Path(sensemble.__file__).parent
-HEAVY = ("torch", "pandas", "numpy", "sklearn", "PIL", "pyarrow", "tokenizers", "jinja2", "rich")
+HEAVY = (
+    *("torch", "pandas", "numpy", "sklearn", "PIL", "pyarrow", "tokenizers", "jinja2", "rich", "lmdb"),
+    *("av", "soundfile", "soxr", "transformers", "peft", "ctranslate2"),
+)
 STARTS = {
     "import": "import sensemble",
     "help": "from sensemble.cli import main; main(['--help'])",

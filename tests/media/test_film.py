@@ -1,6 +1,6 @@
 """Videos: the right frames come out of every container, every broken file has a reason, and limits hold.
 
-Clips are written here. Frame i has the brightness 5 i, by which it is told; from the fifty-first on, they repeat.
+Clips are written by `made_media`, whose frame i has the brightness 5 i.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,8 @@ import av
 import numpy as np
 import pytest
 
+from made_media import clip, grey, levels, no_frames, noisy, sound_alone
+from made_media import write_clip as write
 from sensemble.errors import ConfigError, Unreadable
 from sensemble.media import container, film, source
 from sensemble.media.film import Film, read_film
@@ -42,61 +42,6 @@ KINDS: dict[str, tuple[str, str, dict[str, str]]] = {
     "h264.ts": ("libx264", "yuv420p", {}),
     "old.flv": ("flv", "yuv420p", {}),
 }
-
-
-def grey(level: int, size: tuple[int, int] = (64, 48)) -> np.ndarray[Any, Any]:
-    return np.full((size[1], size[0], 3), level, np.uint8)
-
-
-def write(
-    target: Any,
-    pictures: Sequence[np.ndarray[Any, Any]],
-    *,
-    codec: str = "libx264",
-    pix_fmt: str = "yuv420p",
-    options: dict[str, str] | None = None,
-    times: Sequence[int] | None = None,
-    rate: int = 25,
-    gop: int = 12,
-    turn: tuple[float, bool, bool] | None = None,
-    container_options: dict[str, str] | None = None,
-    kind: str | None = None,
-) -> None:
-    """Writes a clip; `times` are milliseconds, by default the frame rate's."""
-    with av.open(target, "w", format=kind, options=container_options or {}) as out:
-        stream = out.add_stream(codec, rate=rate, options=options or {})
-        stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt, stream.gop_size = pix_fmt, gop
-        if times is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        if turn:
-            stream.set_display_rotation(*turn)
-        for place, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = place, Fraction(1, rate)
-            if times is not None:
-                frame.pts, frame.time_base = times[place], Fraction(1, 1000)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode())
-
-
-def noisy(count: int, size: tuple[int, int] = (64, 48)) -> list[np.ndarray[Any, Any]]:
-    """The same, with noise, so that a clip's frames fill its file."""
-    noise = np.random.default_rng(0)
-    return [
-        (np.clip(picture.astype(int), 30, 220) + noise.integers(-30, 30, picture.shape)).astype(np.uint8)
-        for picture in levels(count, size)
-    ]
-
-
-def levels(count: int, size: tuple[int, int] = (64, 48)) -> list[np.ndarray[Any, Any]]:
-    return [grey(5 * (place % 50), size) for place in range(count)]
-
-
-def clip(count: int = 50, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
-    file = io.BytesIO()
-    write(file, levels(count, size), **{"kind": "mp4", **options})
-    return file.getvalue()
 
 
 def look(raw: Any, frames: int = 5, size: int = 16, framing: Any = "crop", **options: Any) -> Film:
@@ -311,26 +256,6 @@ def test_clips_that_say_no_length(tmp_path: Path) -> None:
         opened_length = opened.duration
     assert opened_length is None
     assert np.abs(np.array(numbers(look(path))) - [5, 15, 25, 35, 45]).max() <= 1
-
-
-def no_frames() -> bytes:
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as out:
-        stream = out.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        out.start_encoding()
-    return file.getvalue()
-
-
-def sound_alone(kind: str = "mp4", codec: str = "aac") -> bytes:
-    file = io.BytesIO()
-    with av.open(file, "w", format=kind) as out:
-        stream = out.add_stream(codec, rate=8000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), format="fltp", layout="mono")
-        frame.rate, frame.pts = 8000, 0
-        out.mux(stream.encode(frame))
-        out.mux(stream.encode())
-    return file.getvalue()
 
 
 PLAYLISTS = {

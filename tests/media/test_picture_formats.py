@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import subprocess
 import sys
@@ -14,24 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from made_media import BLUE, GREEN, GREY, RED, png, png_bomb, quarters
+from made_media import picture_bytes as encoded
 from sensemble.errors import Unreadable
 from sensemble.media.picture import read_picture
-
-RED, GREEN, BLUE, GREY = (230, 20, 20), (20, 200, 30), (20, 30, 220), (128, 128, 128)
-
-
-def quarters(side: int = 80) -> Pillow.Image:
-    image = Pillow.new("RGB", (side, side), RED)
-    image.paste(GREEN, (side // 2, 0, side, side // 2))
-    image.paste(BLUE, (0, side // 2, side // 2, side))
-    image.paste(GREY, (side // 2, side // 2, side, side))
-    return image
-
-
-def encoded(image: Pillow.Image, kind: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def corners(raw: Any, size: int = 16) -> list[list[int]]:
@@ -44,17 +29,6 @@ def corners(raw: Any, size: int = 16) -> list[list[int]]:
 
 def close(found: Any, expected: Any, by: int = 12) -> bool:
     return bool(np.abs(np.array(found, int) - np.array(expected, int)).max() <= by)
-
-
-def png(width: int, height: int, bits: int, colour: int, rows: bytes, *extra: tuple[bytes, bytes]) -> bytes:
-    """A PNG of unfiltered rows, each starting with its filter's byte 0."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
-    more = b"".join(chunk(kind, content) for kind, content in extra)
-    return b"\x89PNG\r\n\x1a\n" + header + more + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
 
 
 # Odd, and right
@@ -209,14 +183,6 @@ def test_sizes_that_no_picture_has(kind: str) -> None:
 def bombs() -> dict[str, bytes]:
     """Small files, true to their headers, of 400 million pixels."""
     side = 20_000
-    row = b"\0" * (1 + side // 8)
-    squeeze = zlib.compressobj(9)
-    lines = b"".join(squeeze.compress(row * 1000) for _ in range(side // 1000)) + squeeze.flush()
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     strip = zlib.compress(bytes(side // 8 * side), 9)
     tags = {256: side, 257: side, 258: 1, 259: 8, 262: 1, 273: 8, 277: 1, 278: side, 279: len(strip)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -225,7 +191,7 @@ def bombs() -> dict[str, bytes]:
     assert webp[12:16] == b"VP8L"
     webp[21:25] = struct.pack("<I", (16_383) | (16_383 << 14))
     return {
-        "png": b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", lines) + chunk(b"IEND", b""),
+        "png": png_bomb(side),
         "tiff": tiff,
         "webp": bytes(webp),
         "text": png(16, 16, 8, 0, bytes(17 * 16), (b"zTXt", b"a\0\0" + zlib.compress(bytes(2**28), 9))),

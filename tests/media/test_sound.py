@@ -19,6 +19,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from made_media import sound_bytes as encoded
+from made_media import tone
 from sensemble.errors import ConfigError, Unreadable
 from sensemble.media import source
 from sensemble.media.sound import duration, read_sound, windows
@@ -45,16 +47,6 @@ TRACKS: dict[str, tuple[str, str, str]] = {
     "avi": ("avi", "libmp3lame", "mpeg4"),
     "mute": ("mp4", "", "mpeg4"),
 }
-
-
-def tone(seconds: float = 1.0, rate: int = RATE, hertz: float = 440.0, loud: float = 0.5) -> np.ndarray:
-    return (loud * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
-
-
-def encoded(samples: np.ndarray, rate: int = RATE, kind: str = "WAV", subtype: str = "PCM_16") -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=kind, subtype=subtype)
-    return file.getvalue()
 
 
 def track(name: str, samples: np.ndarray, rate: int = 48_000) -> bytes:
