@@ -252,7 +252,9 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
         return made
 
     made = command(demo, "real sample data -> audit, fit, verdict, report", "", "easy_vqa", "shapes")
-    made.add_argument("name", nargs="?", metavar="NAME", help="reviews, easy_vqa or shapes; else the first two")
+    made.add_argument(
+        "name", nargs="?", metavar="NAME", help="the name of a recipe, such as stamps or vqa; else reviews and easy_vqa"
+    )
     made.add_argument("--run", dest="run_dir", metavar="DIR", help="folder for the runs (default: runs/demo)")
 
     made = command(samples, "real sample data sets, fetched only when you ask", "list", "get reviews",
