@@ -75,3 +75,17 @@ def test_every_set_has_a_recipe(name: str) -> None:
 def test_no_such_recipe() -> None:
     with pytest.raises(ConfigError, match="no recipe 'nope'"):
         demo.recipe("nope")
+
+
+def test_worlds_of_one_kind_share_a_folder_and_hold_their_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "stampworld", functools.partial(demo.stampworld, scenes=40))
+    for name in ("captioning", "vqa", "dialogue"):
+        data = demo.make(name, tmp_path, print)
+        assert data == tmp_path / "pictures"
+        assert [(data / file).exists() for file in demo.tables(name).values()] == [True] * 3
+    assert demo.tables("translation") == {"train": "stamps.parquet"}
+
+
+def test_a_borrowed_sample_is_fetched_by_its_own_name(offline: None, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot reach the network for stamps"):
+        demo.run_demo("translation", tmp_path, drain, print)
