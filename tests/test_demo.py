@@ -77,7 +77,7 @@ def test_no_such_recipe() -> None:
         demo.recipe("nope")
 
 
-def test_worlds_of_one_kind_share_a_folder_and_hold_their_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worlds_of_one_kind_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "stampworld", functools.partial(demo.stampworld, scenes=40))
     for name in ("captioning", "vqa", "dialogue"):
         data = demo.make(name, tmp_path, print)
