@@ -89,3 +89,16 @@ def test_every_set_has_a_recipe(name: str) -> None:
 def test_no_such_recipe() -> None:
     with pytest.raises(ConfigError, match="no recipe 'nope'"):
         demo.recipe("nope")
+
+
+def test_a_world_is_made_where_its_tables_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "stampworld", functools.partial(demo.stampworld, scenes=40))
+    data = demo.make("captioning", tmp_path, print)
+    assert data == tmp_path / "pictures"
+    assert [(data / file).exists() for file in demo.tables("captioning").values()] == [True] * 3
+    assert demo.tables("translation") == {"train": "stamps.parquet"}
+
+
+def test_a_borrowed_sample_is_fetched_by_its_own_name(offline: None, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot reach the network for stamps"):
+        demo.run_demo("translation", tmp_path, drain, print)

@@ -251,8 +251,13 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
         made.set_defaults(run=function)
         return made
 
-    made = command(demo, "real sample data -> audit, fit, verdict, report", "", "stamps", "shapes")
-    made.add_argument("name", nargs="?", metavar="NAME", help="reviews, easy_vqa, stamps or shapes; else the first two")
+    made = command(demo, "real sample data -> audit, fit, verdict, report", "", "stamps", "captioning")
+    made.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="reviews, easy_vqa, stamps, shapes, captioning or translation; else the first two",
+    )
     made.add_argument("--run", dest="run_dir", metavar="DIR", help="folder for the runs (default: runs/demo)")
 
     made = command(samples, "real sample data sets, fetched only when you ask", "list", "get reviews",

@@ -1,22 +1,30 @@
-"""`sensemble demo`: the main job on real sample data; on generated data where there is no network."""
+"""`sensemble demo`: any recipe on its data, real or generated; generated where there is no network."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from . import config as configs
 from .data.generate import shapes
 from .data.samples import SAMPLES, get
+from .data.stampworld.build import SPLITS, Kind
+from .data.stampworld.tables import write as stampworld
 from .errors import ConfigError, DataError, unknown
 from .learner import Learner
 from .pipeline import Event
 from .weights import get as get_weights
 
-SETS = ("reviews", "easy_vqa", "stamps", "shapes")
+WORLDS: dict[str, tuple[Kind, str]] = {
+    "captioning": ("pictures", "captions/{}.csv"),
+}
+"""Recipes on StampWorld: the kind of its scenes, and where the table of a split is."""
+BORROWED = {"translation": "stamps"}
+"""Recipes on the sample of another name."""
+SETS = ("reviews", "easy_vqa", "stamps", "shapes", *WORLDS, *BORROWED)
 GENERATED = {"train": "train.csv", "test": "test.csv"}
-"""The tables of a generated set, within its folder."""
+"""The tables of `shapes`, within its folder."""
 CARRIED = {"stamps": ("efficientnet_lite0", "minilm")}
 """Small pretrained weights that a set is too small to do without; where they cannot be had, encoders learn anew."""
 
@@ -38,7 +46,7 @@ def run_demo(
     reports = []
     for each in (name,) if name else SETS[:2]:
         try:
-            data = get(each, say=say) if each in SAMPLES else shapes(folder / "data" / each, seed=0)
+            data = make(each, folder / "data", say)
         except DataError as error:
             if name:
                 raise
@@ -56,10 +64,26 @@ def run_demo(
     return reports
 
 
+def make(name: str, folder: Path, say: Callable[[str], None]) -> Path:
+    """Fetches the sample that a recipe is for, or generates its data in `folder`. Returns where it is."""
+    if name in WORLDS:
+        kind, _ = WORLDS[name]
+        return stampworld(folder / kind, seed=0, kind=kind)
+    if name == "shapes":
+        return shapes(folder / name, seed=0)
+    return get(BORROWED.get(name, name), say=say)
+
+
+def tables(name: str) -> Mapping[str, str]:
+    """The tables of a recipe's data by part, within its folder."""
+    if name in WORLDS:
+        return {split: WORLDS[name][1].format(split) for split in SPLITS}
+    return GENERATED if name == "shapes" else SAMPLES[BORROWED.get(name, name)].tables
+
+
 def fit_recipe(name: str, data: Path, run: Path, show: Callable[[Iterable[Event]], None]) -> Path:
     """Fits the recipe of that name on the sample's tables. Returns the report."""
-    tables = SAMPLES[name].tables if name in SAMPLES else GENERATED
-    settings = [f"data.{part}={data / file}" for part, file in tables.items()]
+    settings = [f"data.{part}={data / file}" for part, file in tables(name).items()]
     config = configs.read(recipe(name), settings)
     if run.exists() and not (run / "audit.json").exists() and any(run.iterdir()):
         raise DataError(f"{run} is there but holds no run; choose another folder (--run)")

@@ -11,7 +11,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 from sensemble.metrics.base import difference, estimate, resample
 from sensemble.metrics.corpus import Corpus
-from sensemble.metrics.generation import signatures
+from sensemble.metrics.generation import METRICS, signatures
 from sensemble.metrics.translation import bleu, chrf
 
 Texts = tuple[list[str], list[list[str]]]
@@ -40,6 +40,19 @@ def test_equals_sacrebleu_also_on_resamples(name: str, texts: Callable[..., Text
             assert value == pytest.approx(expected, abs=1e-4), (seed, answers, references)
             positive += expected > 1
     assert positive > 80
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_shorter_n_grams_equal_sacrebleu(size: int, texts: Callable[..., Texts]) -> None:
+    values = set()
+    for seed in range(60):
+        answers, references = texts(seed)
+        corpus = Corpus(answers, references)
+        found = METRICS[f"bleu_{size}"](corpus).statistic(np.ones((1, len(answers))))[0]
+        other = BLEU(tokenize=corpus.rules, max_ngram_order=size)
+        assert found == pytest.approx(other.corpus_score(answers, streams(references)).score, abs=1e-4), seed
+        values.add((found, bleu(corpus).statistic(np.ones((1, len(answers))))[0]))
+    assert sum(short > long for short, long in values) > 20
 
 
 @pytest.mark.parametrize(

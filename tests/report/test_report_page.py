@@ -223,6 +223,23 @@ def test_null_and_nan_are_dashes(rich: dict[str, Any]) -> None:
             assert "nan" not in " ".join(attributes.values()) and "None" not in " ".join(attributes.values())
 
 
+def test_texts_stand_beside_those_wanted_and_long_lists_of_lengths_are_binned() -> None:
+    examples = [
+        {"truth": "a <b> cat", "prediction": "一只猫", "score": -0.25},
+        {"truth": None, "prediction": "", "score": None},
+    ]
+    lengths = [{"tokens": size, "written": size % 3, "wanted": 1} for size in range(2, 41)]
+    page = Page(render({"details": {"examples": examples, "lengths": lengths}}))
+    assert [each["id"] for each in page.all("section")] == ["texts", "setting"]
+    assert "a <b> cat 一只猫 −0.250" in page.shown
+    assert "0 to 2 wanted 1 0 to 2 written 2 3 to 5 wanted 3 3 to 5 written 3" in page.shown
+    assert "39 to 41 wanted 2" in page.shown
+    bars = [float(each["width"].rstrip("%")) for each in page.all("rect") if each.get("class") == "part"]
+    assert len(bars) == 28 and max(bars) == 100.0
+    few = Page(render({"details": {"lengths": [{"tokens": 1, "written": 4, "wanted": 2}]}}))
+    assert "1 wanted 2 1 written 4" in few.shown and "Test rows taken evenly" not in few.shown
+
+
 def test_missing_inputs_are_called_missing() -> None:
     mistake = {"row": 5, "truth": None, "prediction": "no", "inputs": {"voice": None}}
     shown = Page(render({"details": {"mistakes": [mistake]}})).shown

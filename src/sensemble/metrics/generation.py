@@ -30,6 +30,7 @@ METRICS: dict[str, Callable[[Corpus], Metric]] = {
     "vqa_accuracy": lambda corpus: vqa_accuracy(corpus.answers, corpus.references),
     "wer": wer,
     "cer": cer,
+    **{f"bleu_{size}": partial(bleu, longest=size) for size in (1, 2, 3)},
 }
 """Every score of texts, by name."""
 
@@ -43,8 +44,8 @@ def generation_metrics(
     """Metrics of texts that a model wrote.
 
     `bleu` and `chrf` (0 to 100), `rouge_1`, `rouge_2`, `rouge_l` (0 to 1), `cider` (CIDEr-D, 0 to 10),
-    `exact_match`, `distinct_1`, `distinct_2`, and `length` in words; asked for by name also `vqa_accuracy`, and
-    `wer` and `cer`, of which less is better.
+    `exact_match`, `distinct_1`, `distinct_2`, and `length` in words; asked for by name also `bleu_1`, `bleu_2` and
+    `bleu_3` (`bleu` is BLEU-4), `vqa_accuracy`, and `wer` and `cer`, of which less is better.
 
     Which to look at: `bleu` or `chrf` for translations, `cider` for captions with several references,
     `exact_match` or `vqa_accuracy` for short answers, `chrf` where answers are a few words, `distinct_1` for

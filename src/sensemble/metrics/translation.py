@@ -22,16 +22,20 @@ BETA = 2
 """chrF's recall counts so many times as much as its precision."""
 
 
-def bleu(corpus: Corpus) -> Metric:
+def bleu(corpus: Corpus, *, longest: int = WORDS) -> Metric:
     """BLEU of the corpus: the geometric mean of the precisions of 1- to 4-grams, times a penalty for brevity.
 
     An n-gram counts at most as often as in one reference; the reference of the closest length, the shorter of
     two, is the measure of brevity. A precision of zero is smoothed: the first such is taken for half a match, the
     next for a quarter (Papineni et al. 2002; smoothing 3 of Chen & Cherry 2014, as in NIST's mteval). Zero where
-    nothing matches, or where no answer has four words.
+    nothing matches, or where no answer has as many words as the longest n-gram.
+
+    Args:
+        corpus: answers and references.
+        longest: of the n-grams; below 4 it is BLEU-1, BLEU-2 or BLEU-3.
     """
     answers, references = corpus.translated
-    pairs = corpus.pairs(answers, references, WORDS)
+    pairs = corpus.pairs(answers, references, longest)
     lengths = np.array([len(each) for each in answers], dtype=np.float64)
     others = np.array([len(each) for each in references], dtype=np.float64)
     nearest = corpus.first(np.abs(others - lengths[corpus.owners]), others)
@@ -41,7 +45,7 @@ def bleu(corpus: Corpus) -> Metric:
 
     def statistic(weights: Array) -> Array:
         found = weights @ sums
-        score = _bleu(found[:, :WORDS], found[:, WORDS : 2 * WORDS], found[:, -2], found[:, -1])
+        score = _bleu(found[:, :longest], found[:, longest : 2 * longest], found[:, -2], found[:, -1])
         return np.where(weights.sum(1) > 0, score, np.nan)
 
     return Metric(statistic)

@@ -5,6 +5,7 @@ Each function takes the whole run and returns a view, or None where the run has 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from .formats import finite
 
 MOST_CLASSES = 20
 """Above this many classes, a matrix of them cannot be read; the commonest confusions are listed instead."""
+MOST_BINS = 16
+"""Bars of the lengths of texts, for each of wanted and written."""
+_LENGTHS = ("tokens", "wanted", "written")
 
 
 def curves(run: Run) -> View | None:
@@ -66,6 +70,28 @@ def confusion(run: Run) -> View | None:
     ]
     wrong.sort(key=lambda pair: -(finite(pair["count"]) or 0))
     return {"labels": labels, "rows": [], "top": wrong[:MOST_CLASSES], "classes": len(labels)}
+
+
+def texts(run: Run) -> View | None:
+    """Some texts that were written beside those wanted, and how long all of them are.
+
+    Neighbouring lengths are shown together where there are many. A bar's share is that of the longest bar.
+    """
+    details = _details(run)
+    keys = ("truth", "prediction", "score")
+    examples = [{key: each.get(key) for key in keys} for each in details.get("examples") or []]
+    counts = [{key: finite(each.get(key)) or 0 for key in _LENGTHS} for each in details.get("lengths") or []]
+    if not examples and not counts:
+        return None
+    step = math.ceil((max((each["tokens"] for each in counts), default=0) + 1) / MOST_BINS)
+    bins: dict[int, View] = {}
+    for each in sorted(counts, key=lambda each: each["tokens"]):
+        first = int(each["tokens"]) // step * step
+        row = bins.setdefault(first, {"low": first, "high": first + step - 1, "wanted": 0, "written": 0})
+        row["wanted"], row["written"] = (int(row[key] + each[key]) for key in ("wanted", "written"))
+    most = max((row[key] for row in bins.values() for key in ("wanted", "written")), default=0) or 1
+    lengths = [{**row, **{f"{key}_share": row[key] / most for key in ("wanted", "written")}} for row in bins.values()]
+    return {"examples": examples, "lengths": lengths}
 
 
 def per_class(run: Run) -> View | None:

@@ -19,7 +19,7 @@ _PARTS = ("audit", "metrics", "verdict", "details")
 _SECTIONS: dict[ModuleType, tuple[str, ...]] = {
     context: ("header", "audit", "mistakes", "setting"),
     evidence: ("verdict", "scores", "subsets"),
-    inspection: ("curves", "confusion", "per_class", "residuals", "calibration"),
+    inspection: ("curves", "confusion", "texts", "per_class", "residuals", "calibration"),
 }
 """Who makes each view of the template."""
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from sensemble.data.stampworld.cutouts import Cutout, kind_of, read_cutouts
-from sensemble.data.stampworld.render import CUTOUT_SIDE, SHADE, SIDE, draw_picture, save_picture
+from sensemble.data.stampworld.render import SHADE, SIDE, draw_picture, save_picture
 from sensemble.data.stampworld.sample import clip, picture
 from sensemble.data.stampworld.scene import (
     COLOURS,
@@ -54,10 +54,10 @@ class TestPictures:
     def test_a_shape_has_its_colour_where_it_stands_and_nowhere_else(self, kind: str, size: str) -> None:
         pixels = np.asarray(draw_picture(Scene((Thing(kind, "blue", size, 36, 60),))), dtype=int)
         assert pixels.shape == (SIDE, SIDE, 3)
-        assert np.abs(pixels[40, 24] - COLOURS["blue"]).max() <= SHADE
+        assert np.abs(pixels[60 * SIDE // SPAN, 36 * SIDE // SPAN] - COLOURS["blue"]).max() <= SHADE
         ys, xs = np.nonzero(pixels.min(-1) < 150)  # the ground is light
         radius = RADIUS[size] * SIDE // SPAN
-        assert np.abs(xs - 24).max() <= radius and np.abs(ys - 40).max() <= radius
+        assert np.abs(xs - 36 * SIDE // SPAN).max() <= radius and np.abs(ys - 60 * SIDE // SPAN).max() <= radius
         assert len(xs) > radius**2 / 2
 
     def test_all_things_of_many_scenes(self) -> None:
@@ -108,7 +108,7 @@ class TestClips:
     def test_what_leaves_comes_in_at_the_other_edge(self, tmp_path: Path) -> None:
         save_clip(Scene((Thing("square", "red", "large", 0, 48, sound=0),)), tmp_path / "a.mp4")
         frame = frames(tmp_path / "a.mp4")[0]
-        assert nearest(frame[32, 1]) == nearest(frame[32, SIDE - 2]) == "red"
+        assert nearest(frame[SIDE // 2, 1]) == nearest(frame[SIDE // 2, SIDE - 2]) == "red"
 
     @pytest.mark.parametrize("start", [0, 7, 11])
     def test_the_sound_stands_at_its_time(self, start: int, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ class TestCutouts:
         assert np.argmax(np.abs(np.fft.rfft(tone))) * 2 == pytest.approx(440, abs=6)
         assert voice("polar bear", cutouts).tobytes() in {effect(index).tobytes() for index in range(8)}
         save_clip(scene, tmp_path / "a.mp4", cutouts)
-        assert frames(tmp_path / "a.mp4")[0].shape == (CUTOUT_SIDE, CUTOUT_SIDE, 3)
+        assert frames(tmp_path / "a.mp4")[0].shape == (SIDE, SIDE, 3)
 
     def test_a_silent_sound_is_replaced(self, stamps: Path) -> None:
         with wave.open(str(stamps / "frog.wav"), "wb") as file:

@@ -12,8 +12,10 @@ import pytest
 from sensemble.data.stampworld import controls
 from sensemble.data.stampworld.asking import Ask, Balance
 from sensemble.data.stampworld.build import build
+from sensemble.data.stampworld.captions import scene_facts
 from sensemble.data.stampworld.clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
 from sensemble.data.stampworld.clip_questions import TYPES as CLIP_TYPES
+from sensemble.data.stampworld.facts import facts
 from sensemble.data.stampworld.questions import TYPES, ask_picture, options
 from sensemble.data.stampworld.sample import clip, picture
 from sensemble.data.stampworld.scene import COLOURS, FRAMES, SHAPES, Motion, Scene, Thing
@@ -60,7 +62,8 @@ class TestPictures:
     def test_answers_are_balanced(self, pictures: Any) -> None:
         for kind in TYPES:
             counts = Counter(row["answer"] for row in pictures[0][0] if row["type"] == kind)
-            assert len(counts) == {"count": 5, "colour": 8, "compare": 3}.get(kind, 2)
+            numbers = {"count": 5, "compare": 3, "where": 9} | dict.fromkeys(("colour", "colour_at", "kind_at"), 8)
+            assert len(counts) == numbers.get(kind, 2)
             assert max(counts.values()) <= 1.15 * min(counts.values()), (kind, counts)
 
     def test_reading_alone_does_not_pay(self, pictures: Any) -> None:
@@ -70,6 +73,23 @@ class TestPictures:
             assert set(found) == set(TYPES)
             for kind, accuracy in found.items():
                 assert accuracy < controls.CHANCE[kind] + BLIND, (control.__name__, kind, accuracy)
+
+    def test_several_sets_of_questions_are_as_balanced_and_none_is_asked_twice(self) -> None:
+        balance, found = Balance(), []
+        for number in range(60):
+            random = np.random.default_rng(number)
+            asks = ask_picture(picture(random), balance, random, sets=4)
+            assert len(set(asks)) == len(asks) >= 14
+            found += [{"image": number, "answer": ask.answer} for ask in asks]
+        assert controls.media_only(found) < 0.26
+
+    def test_training_alone_asks_for_all_that_is_there(self) -> None:
+        for made in build(20, seed=0, kind="pictures", language=ENGLISH):
+            wholes = [row["answer"] for row in made.rows["vqa"] if row["type"] == "describe"]
+            assert len(wholes) == (2 if made.split == "train" else 0)
+            assert all(
+                facts(text) == {fact for fact in scene_facts(made.scene) if fact[0] == "count"} for text in wholes
+            )
 
     def test_a_control_finds_a_bias_that_is_there(self) -> None:
         biased = [{"question": f"q{n % 2}", "answer": "ab"[n % 2], "type": "t", "image": n} for n in range(10)]
@@ -146,7 +166,10 @@ def test_chinese_asks_the_same_of_the_same_scenes(kind: str, table: str) -> None
     for english, chinese in zip(first, second, strict=True):
         assert english.scene == chinese.scene
         for a, b in zip(english.rows[table], chinese.rows[table], strict=True):
-            assert language("zh").word({"as many": "equal"}.get(a["answer"], a["answer"])) == b["answer"]
+            if a["type"] == "describe":
+                assert facts(a["answer"]) == facts(b["answer"]) and len(facts(a["answer"])) > 2
+            else:
+                assert language("zh").word({"as many": "equal"}.get(a["answer"], a["answer"])) == b["answer"]
             assert not re.search("[A-Za-z]", b["question"])
             assert (a["type"], a["novel"]) == (b["type"], b["novel"])
 
@@ -189,8 +212,22 @@ def some(scene: Scene, words: str) -> list[Thing]:
     return [thing for thing in scene.things if colour in ("", thing.colour) and kind in ("", thing.kind)]
 
 
+def cell(thing: Thing) -> str:
+    """The ninth of the picture in which a thing stands."""
+    row, side = ("top", "middle", "bottom")[thing.y // 32], ("left", "middle", "right")[thing.x // 32]
+    return "centre" if row == side == "middle" else f"{row} {side}"
+
+
 def answer(question: str, scene: Scene) -> str:
     """The answer by an independent reading of an English question."""
+    if " the thing " in question or "What stands" in question or "kind of thing" in question:
+        place = re.search(r"(?:top|middle|bottom) (?:left|middle|right)|centre", question)
+        assert place is not None
+        (thing,) = (each for each in scene.things if cell(each) == place[0])
+        return thing.colour if "colour" in question.lower() else thing.kind
+    if question.startswith(("Where", "In which part")):
+        (thing,) = some(scene, question)
+        return cell(thing)
     side = re.search(r"(left of|right of|above|below)", question)
     if side and "number" not in question:
         (a,), (b,) = (some(scene, part) for part in question.split(side[0]))

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from .asking import Ask, Balance
-from .captions import caption_clip, caption_picture
+from .captions import caption_clip, caption_picture, describe
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
 from .dialogue import talk
 from .questions import ask_picture, state_picture
-from .sample import Random, clip, picture
+from .sample import Random, clip, picture, shuffled
 from .scene import NOVELTIES, SHAPES, Scene, held_out
 from .words import Language
 
@@ -22,6 +22,10 @@ Row = dict[str, Any]
 SPLITS = ("train", "valid", "test")
 SUFFIX = {"pictures": ".png", "clips": ".mp4"}
 FOLDER = {"pictures": "images", "clips": "clips"}
+QUESTION_SETS = 4
+"""Sets of four questions that a picture is asked: as many as are needed to learn to look, at no picture's cost."""
+DESCRIPTIONS = 2
+"""Rows of a training picture that ask what is in it; none in the other splits."""
 DIALOGUES = 3
 """One picture in so many has a dialogue."""
 
@@ -68,7 +72,8 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
         file = f"{FOLDER[kind]}/{number:05d}{SUFFIX[kind]}"
         if kind == "pictures":
             scene = picture(random, kinds=some, novel=novel)
-            rows = _picture(scene, f"../{file}", balances[split], language, random, some, number % DIALOGUES == 0)
+            talks = number % DIALOGUES == 0
+            rows = _picture(scene, f"../{file}", balances[split], language, random, some, talks, split == "train")
         else:
             scene = clip(random, kinds=some, novel=novel)
             rows = _clip(scene, f"../{file}", balances[split][0], language, random, some)
@@ -84,13 +89,17 @@ def _picture(
     random: Random,
     kinds: Sequence[str],
     talks: bool,
+    describes: bool,
 ) -> dict[str, list[Row]]:
     asked, stated, talked = balances
     captions = caption_picture(scene, language, random)
     rows: dict[str, list[Row]] = {"captions": [{"image": file, **_captions(captions), "novel": scene.novel}]}
     rows["vqa"] = [
-        {"image": file, **_question(ask, language, random)} for ask in ask_picture(scene, asked, random, kinds=kinds)
+        {"image": file, **_question(ask, language, random)}
+        for ask in ask_picture(scene, asked, random, kinds=kinds, sets=QUESTION_SETS)
     ]
+    if describes:
+        rows["vqa"] += [{"image": file, **each} for each in _descriptions(scene, language, random)]
     rows["classify"] = [
         {
             "image": file,
@@ -131,6 +140,16 @@ def _question(ask: Ask, language: Language, random: Random) -> Row:
         "type": ask.type,
         "novel": ask.novel,
     }
+
+
+def _descriptions(scene: Scene, language: Language, random: Random) -> list[Row]:
+    """Rows that ask for the whole picture: one of them teaches more about looking than many questions do."""
+    questions = shuffled(random, language.templates["describe"])
+    answers = describe(scene, language, random, number=DESCRIPTIONS)
+    return [
+        {"question": questions[place % len(questions)], "answer": answer, "type": "describe", "novel": scene.novel}
+        for place, answer in enumerate(answers)
+    ]
 
 
 def _captions(captions: Sequence[str]) -> Row:

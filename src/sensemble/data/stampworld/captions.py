@@ -52,22 +52,30 @@ def caption_picture(scene: Scene, language: Language, random: Random, *, number:
         random: order, paraphrase, and which relation.
         number: how many captions.
     """
-    looks = sorted({thing.look for thing in scene.things})
     relations = [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] != "count"]
     relations = shuffled(random, relations)
-    forms = shuffled(random, language.templates["caption"])
     captions = []
-    for place in range(number):
-        order = shuffled(random, looks)
-        groups = [format(language.noun(look), str(scene.count(look))) for look in order]
-        verb = "is" if scene.count(order[0]) == 1 else "are"
-        sentences = [forms[place % len(forms)].format(verb, language.listed(groups))]
+    for place, counts in enumerate(describe(scene, language, random, number=number)):
+        sentences = [counts]
         if relations:
             side, a, b = relations[place % len(relations)]
             first, second, word = _turned(side, a, b, random)
             sentences.append(language.say(pick(random, language.templates["say relation"]), (first, second, word)))
         captions.append(language.join.join(sentences))
     return captions
+
+
+def describe(scene: Scene, language: Language, random: Random, *, number: int) -> list[str]:
+    """Different sentences that say all counts, in another order each."""
+    looks = sorted({thing.look for thing in scene.things})
+    forms = shuffled(random, language.templates["caption"])
+    sentences = []
+    for place in range(number):
+        order = shuffled(random, looks)
+        groups = [format(language.noun(look), str(scene.count(look))) for look in order]
+        verb = "is" if scene.count(order[0]) == 1 else "are"
+        sentences.append(forms[place % len(forms)].format(verb, language.listed(groups)))
+    return sentences
 
 
 def caption_clip(scene: Scene, language: Language, random: Random, *, number: int = 2) -> list[str]:

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+_PLACES = {
+    "top left": "左上",
+    "top middle": "中上",
+    "top right": "右上",
+    "middle left": "左中",
+    "centre": "正中",
+    "middle right": "右中",
+    "bottom left": "左下",
+    "bottom middle": "中下",
+    "bottom right": "右下",
+}
 NAMES: dict[str, str] = {
     "red": "红色",
     "orange": "橙色",
@@ -35,15 +46,8 @@ NAMES: dict[str, str] = {
     "is right": "右边",
     "is above": "上面",
     "is below": "下面",
-    "top left": "左上",
-    "top middle": "中上",
-    "top right": "右上",
-    "middle left": "左中",
-    "centre": "正中",
-    "middle right": "右中",
-    "bottom left": "左下",
-    "bottom middle": "中下",
-    "bottom right": "右下",
+    **_PLACES,
+    **{f"at {place}": f"图的{word}" for place, word in _PLACES.items()},
 }
 NUMBERS = ("零", "一", "两", "三", "四", "五", "六", "七", "八", "九")
 
@@ -55,6 +59,9 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "relation": ("{0:the}在{1:the}的{2}吗？", "{0:the}是不是在{1:the}的{2}？"),
     "compare": ("{0:the}比{1:the}更多、更少，还是一样多？", "和{1:the}相比，{0:the}更多、更少还是一样多？"),
     "same": ("{0:tint}和{1:tint}颜色相同吗？", "{0:tint}与{1:tint}是同一种颜色吗？"),
+    "describe": ("图中有什么？", "这张图里有些什么？"),
+    "kind_at": ("{0}是什么？", "{0}有什么？"),
+    "colour_at": ("{0}的物体是什么颜色？", "{0}的物体是哪种颜色的？"),
     "say exists": ("有一个{0:the}。", "图中能看到一个{0:the}。"),
     "say relation": ("{0:the}在{1:the}的{2}。", "{0:the}位于{1:the}的{2}。"),
     "say same": ("{0:tint}和{1:tint}颜色相同。", "{0:tint}与{1:tint}是同一种颜色。"),

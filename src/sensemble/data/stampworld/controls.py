@@ -19,7 +19,9 @@ CHANCE = {
     **dict.fromkeys(("compare", "moves"), 1 / 3),
     "direction": 1 / 4,
     "count": 1 / 5,
-    **dict.fromkeys(("colour", "sound_colour"), 1 / 7),
+    "where": 1 / 9,
+    "kind_at": 1 / 8,
+    **dict.fromkeys(("colour", "colour_at", "sound_colour"), 1 / 7),
     "sound": 1 / 8,
 }
 """What a guess is worth that knows the answers of each type of question (in training a kind has seven colours)."""

@@ -10,17 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .asking import Ask, Balance
-from .questions import named, options
+from .questions import PLACES, named, options, place
 from .sample import Random, pick, shuffled
-from .scene import CELL, COLOURS, RADIUS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing
+from .scene import COLOURS, RADIUS, RELATIONS, SHAPES, Name, Scene, Thing
 from .words import Language
 
 ATTRIBUTES = ("colour", "size", "where")
-PLACES = (
-    *("top left", "top middle", "top right"),
-    *("middle left", "centre", "middle right"),
-    *("bottom left", "bottom middle", "bottom right"),
-)
 ANSWERS: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
     "size": tuple(RADIUS),
@@ -212,7 +207,7 @@ def _other(one: Thing, other: Thing, asked: str) -> Iterator[_Move]:
 def value(thing: Thing, attribute: str) -> str:
     """A thing's `colour`, its `size`, or `where` it is: the ninth of the picture."""
     if attribute == "where":
-        return PLACES[thing.y // CELL * (SPAN // CELL) + thing.x // CELL]
+        return place(thing)
     return thing.colour if attribute == "colour" else thing.size
 
 

@@ -11,6 +11,15 @@ NAMES: dict[str, str] = {
     "is above": "above",
     "is below": "below",
     "equal": "as many",
+    **{
+        f"at {row} {side}": f"at the {row} {side}"
+        for row, side in (
+            *(("top", side) for side in ("left", "middle", "right")),
+            *(("middle", side) for side in ("left", "right")),
+            *(("bottom", side) for side in ("left", "middle", "right")),
+        )
+    },
+    "at centre": "in the centre",
 }
 """Words by key, where they differ from the key, and all colours."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -26,6 +35,9 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "Are there more {0:many} than {1:many}, fewer, or as many?",
         "Next to the {1:many}, are the {0:many} more, fewer or as many?",
     ),
+    "describe": ("What is in the picture?", "What does the picture show?"),
+    "kind_at": ("What stands {0}?", "What kind of thing is {0}?"),
+    "colour_at": ("What colour is the thing {0}?", "Which colour has the thing {0}?"),
     "same": ("Do {0:tint} and {1:tint} have the same colour?", "Are {0:tint} and {1:tint} alike in colour?"),
     "say exists": ("There is {0:a}.", "The picture shows {0:a}."),
     "say relation": ("{0:the} is {2} {1:the}.", "{0:the} stands {2} {1:the}."),

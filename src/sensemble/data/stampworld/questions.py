@@ -1,7 +1,7 @@
 """Questions about pictures, and statements that are right or wrong.
 
-Each picture is asked four questions that have four different answers, so that whoever looks at the picture alone is
-right once in four, whatever it learned; `asking.Balance` sees to it that the question alone helps no more.
+Each picture is asked questions in sets of four that have four different answers, so that whoever looks at the picture
+alone is right once in four, whatever it learned; `asking.Balance` sees to it that the question alone helps no more.
 """
 
 from __future__ import annotations
@@ -11,29 +11,42 @@ from itertools import combinations, permutations, product
 
 from .asking import Ask, Balance, allowed
 from .sample import Random, shuffled
-from .scene import COLOURS, RELATIONS, SHAPES, Name, Scene, Thing, held_out
+from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing, held_out
 
 YES_NO = ("exists", "relation", "same")
-OPEN = ("count", "colour", "compare")
+OPEN = ("count", "colour", "compare", "where", "kind_at", "colour_at")
 TYPES = (*YES_NO, *OPEN)
+PLACES = (
+    *("top left", "top middle", "top right"),
+    *("middle left", "centre", "middle right"),
+    *("bottom left", "bottom middle", "bottom right"),
+)
 MOST = 4
 """The highest count that is asked for, so that counts are answered from 0 to 4."""
 
 
-def ask_picture(scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[str] = SHAPES) -> list[Ask]:
-    """Four questions about a picture: two to be answered yes and no, two others.
+def ask_picture(
+    scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[str] = SHAPES, sets: int = 1
+) -> list[Ask]:
+    """Sets of four questions about a picture, none twice: two to be answered yes and no, two others.
 
     Args:
         scene: the picture's.
         balance: what was asked before in this split.
         random: chooses types, and among equals.
         kinds: what may be asked for though it is absent.
+        sets: how many sets.
     """
-    first, second = _yes_no(scene, random)
-    asks = balance.opposites(options(first, scene, kinds), options(second, scene, kinds), random)
-    for kind in shuffled(random, OPEN)[:2]:
-        best = balance.best(options(kind, scene, kinds), random)
-        asks += [] if best is None else [balance.count(best)]
+    left = {kind: options(kind, scene, kinds) for kind in TYPES}
+    asks: list[Ask] = []
+    for _ in range(sets):
+        first, second = _yes_no(scene, random)
+        new = balance.opposites(left[first], left[second], random)
+        for kind in shuffled(random, OPEN)[:2]:
+            best = balance.best([ask for ask in left[kind] if ask.answer not in [each.answer for each in new]], random)
+            new += [] if best is None else [balance.count(best)]
+        asks += new
+        left = {kind: [ask for ask in able if ask not in new] for kind, able in left.items()}
     return asks
 
 
@@ -109,6 +122,29 @@ def same(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
         yield Ask("same", (second, first), yes, about=(a.look, b.look))
 
 
+def where(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    """The ninth of the picture in which a thing stands."""
+    for thing, name in named(scene):
+        yield Ask("where", (name,), place(thing), about=(thing.look,))
+
+
+def kind_at(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    """What stands in a ninth of the picture."""
+    for thing in scene.things:
+        yield Ask("kind_at", (f"at {place(thing)}",), thing.kind, about=(thing.look,))
+
+
+def colour_at(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    """The colour of what stands in a ninth of the picture."""
+    for thing in scene.things:
+        yield Ask("colour_at", (f"at {place(thing)}",), thing.colour, about=(thing.look,))
+
+
+def place(thing: Thing) -> str:
+    """The ninth of the picture in which a thing stands."""
+    return PLACES[thing.y // CELL * (SPAN // CELL) + thing.x // CELL]
+
+
 def _absent(scene: Scene, kinds: Sequence[str]) -> list[str]:
     """Kinds that may be asked for though they are not there."""
     here = {thing.kind for thing in scene.things}
@@ -128,4 +164,7 @@ _MAKERS = {
     "relation": relation,
     "compare": compare,
     "same": same,
+    "where": where,
+    "kind_at": kind_at,
+    "colour_at": colour_at,
 }

@@ -12,9 +12,8 @@ from .cutouts import Cutout, picture
 from .sample import Random
 from .scene import COLOURS, RADIUS, SHAPES, SPAN, Scene, Thing
 
-SIDE = 64
-CUTOUT_SIDE = 96
-"""Pixels of pictures and frames, with cut-outs more, which are finer."""
+SIDE = 96
+"""Pixels of pictures and frames: one for a unit of the world."""
 SHADE = 14
 """How far each part of a thing's colour may be from the colour it is called."""
 Fill = tuple[int, int, int]
@@ -73,8 +72,8 @@ class Painter:
 
 
 def draw_picture(scene: Scene, cutouts: Mapping[str, Cutout] | None = None) -> Image.Image:
-    """A still scene as an RGB picture of 64 x 64 pixels, with cut-outs of 96 x 96."""
-    return Painter(scene, side=CUTOUT_SIDE if cutouts else SIDE, cutouts=cutouts).frame()
+    """A still scene as an RGB picture of 96 x 96 pixels."""
+    return Painter(scene, side=SIDE, cutouts=cutouts).frame()
 
 
 def save_picture(scene: Scene, path: Path, cutouts: Mapping[str, Cutout] | None = None) -> None:

@@ -26,7 +26,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "heart", "bar")
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 RELATIONS = ("left", "right", "above", "below")
-RADIUS = {"small": 8, "large": 13}
+RADIUS = {"small": 9, "large": 14}
 """Half the side of a thing's box, in units."""
 SPAN = 96
 CELL = 32

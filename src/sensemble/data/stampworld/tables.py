@@ -16,7 +16,7 @@ from .scene import SHAPES
 from .video import save_clip
 from .words import language as find_language
 
-SCENES = {"pictures": 3000, "clips": 1200}
+SCENES = {"pictures": 6000, "clips": 1200}
 """How many scenes there are unless told otherwise: few enough to train on two cores in minutes."""
 LEAST = 10
 JSON_LINES = ("dialogue", "scenes")
@@ -39,7 +39,7 @@ def write(
 
     Args:
         folder: created, or made anew where an earlier call wrote it.
-        scenes: how many, at least 10; by default 3,000 pictures or 1,200 clips. Eight tenths are for training, one
+        scenes: how many, at least 10; by default 6,000 pictures or 1,200 clips. Eight tenths are for training, one
             for validation, one for test.
         seed: of everything random.
         kind: `pictures` gives tables for captioning, VQA, visual dialogue and classification of statements;
@@ -118,7 +118,9 @@ scenes/ holds the graph behind each file.
 _TABLES = {
     "pictures": """
 captions/   three captions a picture: all counts of colour and kind, and one relation
-vqa/        four questions a picture, with four different answers: exists, count, colour, relation, compare, same
+vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
+            colour, compare, where, kind_at and colour_at (what stands where); for training also two that ask for all
+            that is there (type describe)
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each third picture: history, question, 20 candidates; coreference is true where the
             question means nothing without the history

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .cutouts import Cutout
-from .render import CUTOUT_SIDE, SIDE, Painter
+from .render import SIDE, Painter
 from .scene import FRAMES, RATE, Scene
 from .sounds import SAMPLE_RATE, load_av, track
 
@@ -15,21 +15,20 @@ ENCODERS = {"libx264": {"qp": "20", "preset": "veryfast"}, "mpeg4": {"qmin": "2"
 
 
 def save_clip(scene: Scene, path: Path, cutouts: Mapping[str, Cutout] | None = None) -> None:
-    """Writes a scene as MP4: H.264 (or MPEG-4) of 64 x 64 pixels, and FLAC, mono, 16 kHz, without loss.
+    """Writes a scene as MP4: H.264 (or MPEG-4) of 96 x 96 pixels, and FLAC, mono, 16 kHz, without loss.
 
-    With cut-outs the frames are 96 x 96 pixels. One thread, a fixed quantiser and no dates: the same scene gives
-    the same bytes under one version of PyAV and its FFmpeg; other versions show the same frames, but for rounding.
+    One thread, a fixed quantiser and no dates: the same scene gives the same bytes under one version of PyAV and its
+    FFmpeg; other versions show the same frames, but for rounding.
 
     Raises:
         ConfigError: PyAV is missing.
     """
     av = load_av()
-    side = CUTOUT_SIDE if cutouts else SIDE
-    painter = Painter(scene, side=side, cutouts=cutouts, wrap=True)
+    painter = Painter(scene, side=SIDE, cutouts=cutouts, wrap=True)
     encoder = next(name for name in ENCODERS if name in av.codecs_available)
     with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact"}) as file:
         video = file.add_stream(encoder, rate=RATE, options=ENCODERS[encoder])
-        video.width = video.height = side
+        video.width = video.height = SIDE
         video.pix_fmt = "yuv420p"
         audio = file.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
         for stream in (video, audio):

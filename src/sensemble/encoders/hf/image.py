@@ -142,7 +142,8 @@ def settings(bundle: Bundle, where: str) -> dict[str, Any]:
             "or in one that cannot be"
         )
     plain = given.get("do_normalize") is False
-    cut = given.get("do_center_crop") or "shortest_edge" in (given.get("size") or {})
+    named: Any = given["size"] if isinstance(given.get("size"), Mapping) else {}
+    cut = given.get("do_center_crop") or "shortest_edge" in named or "crop_pct" in given
     return {
         "size": size,
         "fit": "crop" if cut else "stretch",
