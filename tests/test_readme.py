@@ -18,6 +18,7 @@ from PIL import Image
 
 from sensemble import config as configs
 from sensemble.cli import main
+from sensemble.demo import SETS
 from sensemble.encoders.base import encoders
 from sensemble.fusion.base import FUSIONS
 from sensemble.modalities.base import MODALITIES
@@ -157,6 +158,32 @@ def test_your_own_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None
         for name in promised:
             assert (place / folder / name).exists(), f"{folder}/{name}"
     assert "fusion:\n  name: concat\n" in (place / "runs/mood-concat/config.yaml").read_text(encoding="utf-8")
+
+
+def test_writing_text(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = section(README, "Writing text")
+    [content] = [content for language, content in blocks(part) if language == "yaml"]
+    run("yaml", content, place)
+    random = np.random.default_rng(0)
+    for split, rows in (("train2017", 40), ("val2017", 12)):
+        images, annotations = [], []
+        (place / split).mkdir()
+        for number in range(rows):
+            name = f"{number:012d}.jpg"
+            bright = 200 * (number % 2)
+            Image.fromarray(random.integers(0, 50, (32, 32, 3), dtype=np.uint8) + np.uint8(bright)).save(
+                place / split / name
+            )
+            images.append({"id": number, "file_name": name, "height": 32, "width": 32})
+            text = ("a dark picture", "a bright picture")[number % 2]
+            annotations += [{"id": 2 * number + k, "image_id": number, "caption": text} for k in range(2)]
+        content = json.dumps({"images": images, "annotations": annotations})
+        (place / f"captions_{split}.json").write_text(content, encoding="utf-8")
+    small = ["train.epochs=2", "width=16", "inputs.image.size=16", "task.length=8", "task.decoder.depth=1"]
+    assert main(["fit", "captions.yaml", *small, "--run", "runs/captions"]) == 0, capsys.readouterr().err
+    assert "cider" in capsys.readouterr().out
+    named = {arguments[1] for _, bash in blocks(part) if _ == "bash" for arguments in commands(bash)}
+    assert named <= set(SETS)
 
 
 def test_pretrained_encoders(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -218,6 +218,9 @@ def test_a_picture_model_must_say_what_it_wants(tiny: Tiny, tmp_path: Path) -> N
     place.write_text(json.dumps({**settings, "size": {"height": 32, "width": 48}}))
     with pytest.raises(ConfigError, match=r"which square size"):
         load_backbone("image", str(tmp_path / "vit"), {})
+    place.write_text(json.dumps({**settings, "size": 32, "crop_pct": 0.9}))  # as older models say it
+    old = load_backbone("image", str(tmp_path / "vit"), {}).source
+    assert old.shape == (3, 32, 32) and old.framing == "crop"  # type: ignore[attr-defined]
     place.unlink()  # newer models keep it among their processors
     (tmp_path / "vit" / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
     assert load_backbone("image", str(tmp_path / "vit"), {}).source.shape == (3, 32, 32)
