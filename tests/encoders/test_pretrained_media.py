@@ -36,7 +36,7 @@ VALUES: dict[str, list[Any]] = {
 BODIES = [
     *(("image", kind) for kind in ("vit", "clip", "dinov2", "siglip", "resnet")),
     *(("audio", kind) for kind in ("whisper", "wav2vec2", "hubert", "clap")),
-    *(("video", kind) for kind in ("videomae", "vit", "resnet")),
+    *(("video", kind) for kind in ("videomae", "vit", "resnet", "clip")),
 ]
 
 
