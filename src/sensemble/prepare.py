@@ -22,6 +22,7 @@ from .plan import choose_inputs, left_out, target_columns
 from .tasks.base import Task
 
 MOST_LINES = 8
+"""Columns left out that are told one by one."""
 
 
 def cache_of(config: Config) -> Cache | None:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from .. import files
 from ..errors import DataError
@@ -69,6 +69,33 @@ class Item(Protocol):
     def licence(self) -> str: ...
     @property
     def carriers(self) -> tuple[Carrier, ...]: ...
+    @property
+    def megabytes(self) -> float: ...
+    @property
+    def purpose(self) -> str: ...
+
+
+def entry(item: Item, shelf: Shelf, folder: Path | None, **measures: Any) -> dict[str, Any]:
+    """One item of a listing as plain values, with whether it is already here.
+
+    Args:
+        item: what is listed.
+        shelf: its kind.
+        folder: where items are kept, each in a folder of its own name; else the shelf's own.
+        measures: what else tells how much of it there is; they stand behind the title.
+    """
+    place = (folder or files.home() / shelf.name) / item.name
+    return {
+        "name": item.name,
+        "title": item.title,
+        **measures,
+        "licence": item.licence,
+        "carrier": ", ".join(f"{carrier.registry} {carrier.package}" for carrier in item.carriers),
+        "megabytes": item.megabytes,
+        "purpose": item.purpose,
+        "present": (place / "complete").exists(),
+        "folder": str(place),
+    }
 
 
 def keep(

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import files
 from ..data.archives import wheel_member
-from ..data.carriers import Shelf, keep
+from ..data.carriers import Shelf, entry, keep
 from ..errors import ConfigError, DataError, unknown
 from ..files import home
 from .catalogue import WEIGHTS, Weights
@@ -63,22 +63,7 @@ def get(
 
 def listing(*, folder: Path | None = None) -> list[dict[str, Any]]:
     """All weights as plain values, with whether they are already here."""
-    place = folder or home() / "weights"
-    return [
-        {
-            "name": each.name,
-            "title": each.title,
-            "modality": each.kind,
-            "parameters": each.parameters,
-            "licence": each.licence,
-            "carrier": ", ".join(f"{carrier.registry} {carrier.package}" for carrier in each.carriers),
-            "megabytes": each.megabytes,
-            "purpose": each.purpose,
-            "present": (place / each.name / "complete").exists(),
-            "folder": str(place / each.name),
-        }
-        for each in WEIGHTS.values()
-    ]
+    return [entry(each, SHELF, folder, modality=each.kind, parameters=each.parameters) for each in WEIGHTS.values()]
 
 
 def present(name: str) -> bool:

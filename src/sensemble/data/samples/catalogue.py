@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, unknown
-from ...files import home
-from ..carriers import Shelf, keep
+from ..carriers import Shelf, entry, keep
 from . import easy_vqa, emoji, fillets, reviews, stamps
 from .base import Sample
 
@@ -59,18 +58,4 @@ def get(
 
 def listing(*, folder: Path | None = None) -> list[dict[str, Any]]:
     """Every sample as plain values, with whether it is already here."""
-    place = folder or home() / "samples"
-    return [
-        {
-            "name": sample.name,
-            "title": sample.title,
-            "rows": sample.rows,
-            "licence": sample.licence,
-            "carrier": ", ".join(f"{carrier.registry} {carrier.package}" for carrier in sample.carriers),
-            "megabytes": sample.megabytes,
-            "purpose": sample.purpose,
-            "present": (place / sample.name / "complete").exists(),
-            "folder": str(place / sample.name),
-        }
-        for sample in SAMPLES.values()
-    ]
+    return [entry(sample, SHELF, folder, rows=sample.rows) for sample in SAMPLES.values()]
