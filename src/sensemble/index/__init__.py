@@ -1,0 +1,1 @@
+"""Indexes: vectors kept so that the nearest are found again."""
