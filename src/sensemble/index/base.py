@@ -76,7 +76,7 @@ class Index(ABC):
 
     def close(self) -> None:
         """Gives back files and connections."""
-        return None
+        return
 
     def __enter__(self) -> Index:
         return self
