@@ -290,7 +290,7 @@ def test_a_copy_of_the_target_is_called_a_leak() -> None:
     table["copy"] = table["label"]
     made, _, _ = fit(table, inputs={"copy": "category"}, verdict="auto")
     assert any(each["kind"] == "leak" and "copy" in each["columns"] for each in made.audit_["warnings"])
-    assert made.verdict_ is None  # one input: nothing to judge
+    assert made.verdict_ is not None and made.verdict_["verdict"] == "single_input"
     with pytest.raises(ConfigError, match="no column that can be an input"):
         Learner(task={"target": "label"}).fit(table[["label"]])
 

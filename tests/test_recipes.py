@@ -127,12 +127,15 @@ def test_recipe_trains(
     inputs = list(audit["inputs"])
     if name in TEXTS:
         assert 'id="texts"' in (run / "report.html").read_text(encoding="utf-8")
-    if len(inputs) == 1:
-        assert metrics["test"][metrics["metric"]]["rows"] > 0
-        return
     assert "Verdict: " in captured.out
     verdict = read_json(run / "verdict.json")
+    assert {f"shuffled:{each}" for each in inputs} | {"blind"} <= set(verdict["controls"])
     assert sorted(verdict["singles"]) == sorted(inputs)
+    if name in TEXTS:
+        assert "nearest" in verdict["controls"]
+    if len(inputs) == 1:
+        assert metrics["test"][metrics["metric"]]["rows"] > 0 and verdict["verdict"] == "single_input"
+        return
     assert verdict["best_single"] in inputs and verdict["stacking"] is not None
     assert verdict["fused"] == metrics["test"][verdict["metric"]]["value"]
     assert len(metrics["subsets"]) == 2 ** len(inputs) - 1

@@ -56,11 +56,6 @@ def test_redundant_inputs_help_without_synergy() -> None:
     assert abs(verdict["stacking"] - verdict["fused"]) < 0.02
 
 
-def test_one_input_has_no_verdict() -> None:
-    learner = Learner(inputs={"left": "vector"}, task={"name": "classify", "target": "label"}, train={"epochs": 1})
-    assert learner.fit(noise_input(300, seed=0)).verdict_ is None
-
-
 def test_off_means_off() -> None:
     learner = Learner(task={"name": "classify", "target": "label"}, train={"epochs": 1}, verdict="off")
     assert learner.fit(noise_input(300, seed=0)).verdict_ is None

@@ -5,7 +5,7 @@ Legend: n rows, R bootstrap resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -16,6 +16,7 @@ from .data.load import Samples
 from .metrics.base import Array, Metric, estimate, resample
 from .network import Network
 from .tasks.base import Answers, Task, join
+from .tokens import Tokens
 
 MOST_SUBSETS = 511
 """Beyond nine inputs, subsets are the single inputs, all but one, and all."""
@@ -25,6 +26,47 @@ FEWER_RESAMPLES = 300
 
 
 @torch.no_grad()
+def answer_views(
+    network: Network,
+    task: Task,
+    samples: Samples,
+    views: Sequence[Mapping[str, str]],
+    *,
+    batch: int = 256,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Answers]:
+    """A model's answers for all rows, for several choices of what it is shown.
+
+    Args:
+        network: the model.
+        task: fitted.
+        samples: holds the inputs' stores, and any others that are to be shown as an input.
+        views: by input, the name of the store that is shown as it. An input that is not named is hidden; an empty
+            view hides all. What several views share is encoded once.
+        batch: rows at a time.
+        progress: is told (rows done, rows in all).
+    """
+    device = next(network.parameters()).device
+    shown = sorted({pair for view in views for pair in view.items()})
+    samples = samples.only(sorted({store for _, store in shown}))
+    order = torch.stack([store.size(torch.arange(len(samples))) for store in samples.stores.values()]).sum(0)
+    order = order.argsort(stable=True)  # rows of like length together: less padding
+    parts: list[list[Answers]] = [[] for _ in views]
+    network.eval()
+    done = 0
+    for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
+        given = given.to(device)
+        encoded = {(name, store): network.encode({name: given.inputs[store]})[name] for name, store in shown}
+        for part, view in zip(parts, views, strict=True):
+            seen = {name: encoded[name, store] for name, store in view.items()}
+            fused = network.fusion(seen or {shown[0][0]: _hidden(encoded[shown[0]])})
+            part.append(task.reply(network, fused, given.target))
+        done += len(given)
+        progress(done, len(samples))
+    back = order.argsort().tolist()
+    return [_reorder(join(part), back) for part in parts]
+
+
 def answer_subsets(
     network: Network,
     task: Task,
@@ -38,24 +80,8 @@ def answer_subsets(
 
     Each row is encoded once, whatever the number of subsets.
     """
-    device = next(network.parameters()).device
-    names = sorted({name for subset in subsets for name in subset})
-    samples = samples.only(names)
-    order = torch.stack([store.size(torch.arange(len(samples))) for store in samples.stores.values()]).sum(0)
-    order = order.argsort(stable=True)  # rows of like length together: less padding
-    parts: list[list[Answers]] = [[] for _ in subsets]
-    network.eval()
-    done = 0
-    for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
-        given = given.to(device)
-        encoded = network.encode(given.inputs)
-        for part, subset in zip(parts, subsets, strict=True):
-            fused = network.fusion({name: encoded[name] for name in subset})
-            part.append(task.reply(network, fused, given.target))
-        done += len(given)
-        progress(done, len(samples))
-    back = order.argsort().tolist()
-    return [_reorder(join(part), back) for part in parts]
+    views = [{name: name for name in subset} for subset in subsets]
+    return answer_views(network, task, samples, views, batch=batch, progress=progress)
 
 
 def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256) -> Answers:
@@ -115,3 +141,8 @@ def subset_scores(
 
 def _reorder(answers: Answers, order: Sequence[int]) -> Answers:
     return answers[order] if isinstance(answers, np.ndarray) else [answers[index] for index in order]
+
+
+def _hidden(tokens: Tokens) -> Tokens:
+    """The same rows, all of them missing."""
+    return tokens.hide(torch.ones_like(tokens.present))

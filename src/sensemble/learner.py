@@ -131,7 +131,7 @@ class Learner:
 
     @property
     def verdict_(self) -> dict[str, Any] | None:
-        """What `verdict.json` holds; `None` where none was asked for or there is one input only."""
+        """What `verdict.json` holds; `None` where none was asked for, or there were no test rows."""
         return self._fitted().verdict
 
     @property

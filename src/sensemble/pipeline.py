@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import build, evaluate
+from . import build, controls, evaluate
 from . import config as configs
 from . import verdict as verdicts
 from .checkpoint import Place
@@ -96,7 +96,7 @@ class Job:
             yield Event("evaluate", "No test rows: nothing is measured. Give data.test or data.test_share.")
         else:
             yield from self._timed("evaluate", self._evaluate())
-            if self.config.verdict != "off" and len(self.inputs) > 1:
+            if self.config.verdict != "off":
                 yield from self._timed("verdict", self._judge())
             self.details = self._details()
             if self.folder:
@@ -217,8 +217,30 @@ class Job:
             yield Event("evaluate", line)
 
     def _judge(self) -> Iterator[Event]:
-        assert self.task is not None and self.answers is not None
+        assert self.task is not None and self.network is not None and self.answers is not None
+        test = self.parts["test"]
         alone: dict[str, dict[str, Answers]] = {}
+        if len(self.inputs) > 1:
+            yield from self._train_singles(alone)
+            alone = {item.name: alone[item.name] for item in self.inputs}  # in the config's order again
+        else:
+            alone = {self.inputs[0].name: {"test": self.answers, "cut": [False]}}
+        yield Event("verdict", about="blind controls")
+        blind = controls.answer(
+            self.network, self.task, self.inputs, self.parts["train"], test, seed=self.config.seed
+        )  # fmt: skip
+        draws = evaluate.weights(test, seed=self.config.seed)
+        self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, draws, blind)
+        if self.folder:
+            write_json(self.folder / "verdict.json", self.verdict)
+        yield Event("verdict", f"Verdict: {self.verdict['sentence']}")
+        for line in controls.lines(self.verdict):
+            yield Event("verdict", line)
+        for note in self.verdict["notes"]:
+            yield Event("verdict", f"Note: {note}")
+
+    def _train_singles(self, alone: dict[str, dict[str, Answers]]) -> Iterator[Event]:
+        assert self.task is not None
         seconds = self.history[-1]["seconds"] if self.history else self.seconds["fit"]
         for name, step in verdicts.singles(
             self.config, self.inputs, self.task, self.parts,
@@ -228,14 +250,6 @@ class Job:
                 yield Event("verdict", "", step.step, step.steps, step, about=name)
             else:
                 alone[name] = step
-        alone = {item.name: alone[item.name] for item in self.inputs}  # in the config's order again
-        draws = evaluate.weights(self.parts["test"], seed=self.config.seed)
-        self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, draws)
-        if self.folder:
-            write_json(self.folder / "verdict.json", self.verdict)
-        yield Event("verdict", f"Verdict: {self.verdict['sentence']}")
-        for note in self.verdict["notes"]:
-            yield Event("verdict", f"Note: {note}")
 
     def _details(self) -> dict[str, Any]:
         assert self.task is not None and self.network is not None and self.answers is not None

@@ -3,23 +3,25 @@
 On the same test rows stand the fused model, every single input trained alone in the same way, late stacking of
 those single models (fitted on the validation rows), and the trivial baseline. The gain is the paired bootstrap
 of the fused model minus the best single input. As the best one is picked by its score on these very rows, the
-comparison leans against fusion, never for it.
+comparison leans against fusion, never for it. Beside them stand the blind controls of `controls.py`; of a model of one
+input they are all that can be said.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from . import evaluate
+from . import controls, evaluate
 from .build import make_network
 from .checkpoint import Place
 from .config import Config
+from .controls import Control
 from .data.load import Input, Samples
 from .metrics.base import Array, Estimate, difference
 from .tasks.base import Answers, Task
@@ -89,14 +91,16 @@ def judge(
     alone: dict[str, dict[str, Answers]],
     parts: dict[str, Samples],
     draws: Array,
+    blind: Mapping[str, Control] | None = None,
 ) -> dict[str, Any]:
     """The verdict, as `verdict.json` holds it.
 
     Args:
         fused: the fused model's answers for the test rows.
-        alone: by input, that model's answers for `valid` and `test`.
+        alone: by input, that model's answers for `valid` and `test`; of a single input, the model's own for `test`.
         parts: the labelled rows of `valid` and `test`.
         draws: bootstrap resamples of the test rows.
+        blind: the controls' answers for the test rows.
     """
     test = parts["test"]
     assert test.target is not None
@@ -115,9 +119,16 @@ def judge(
     gain = difference(metric, others[best], rows, draws)
     over_stacking = difference(metric, others["stacking"], rows, draws) if "stacking" in others else None
     over_trivial = difference(metric, others["trivial"], rows, draws)
+    blind = blind or {}
+    measured = controls.measure(task, fused, blind, test, draws)
     decision = "fusion_helps" if gain.low > 0 else "fusion_hurts" if gain.high < 0 else "no_gain"
     synergy = decision == "fusion_helps" and over_stacking is not None and over_stacking.low > 0
     cut = [name for name, found in alone.items() if found["cut"][0]]
+    said = sentence(task.metric, decision, gain, best, synergy)
+    if len(alone) == 1:
+        decision = "single_input"
+        trivial = {"gain": _plain(over_trivial)}
+        said = controls.sentence(_words(task.metric), best, values["fused"]["value"], trivial, measured)
     return {
         "format": 1,
         "metric": task.metric,
@@ -134,17 +145,15 @@ def judge(
         "intervals": {name: [each["low"], each["high"]] for name, each in values.items()},
         "verdict": decision,
         "synergy": synergy,
-        "sentence": sentence(task.metric, decision, gain, best, synergy, values),
-        "notes": _notes(cut, over_stacking, over_trivial, len(alone)),
+        "sentence": said,
+        "controls": measured,
+        "notes": _notes(cut, over_stacking, over_trivial, len(alone)) + controls.notes(blind, measured),
     }
 
 
-def sentence(
-    metric: str, decision: str, gain: Estimate, best: str, synergy: bool, values: dict[str, dict[str, Any]]
-) -> str:
+def sentence(metric: str, decision: str, gain: Estimate, best: str, synergy: bool) -> str:
     """The verdict in plain words."""
-    name = metric.replace("_", " ").replace("roc auc", "ROC-AUC").replace("pr auc", "PR-AUC")
-    size = f"{gain.value:+.3f} {name} [{gain.low:+.3f}, {gain.high:+.3f}]"
+    size = f"{gain.value:+.3f} {_words(metric)} [{gain.low:+.3f}, {gain.high:+.3f}]"
     if decision == "fusion_helps":
         text = f"Fusion helps: {size} over the best single input ({best})."
         if synergy:
@@ -158,7 +167,7 @@ def sentence(
 def _notes(cut: Sequence[str], stacking: Estimate | None, trivial: Estimate, inputs: int) -> list[str]:
     notes = []
     if trivial.low <= 0:
-        notes.append("The fused model is not clearly better than the trivial baseline: there is little to compare.")
+        notes.append("The model is not clearly better than the trivial baseline: there is little to compare.")
     if stacking is not None and stacking.high < 0:
         notes.append("Late stacking of the single models is better than this fusion: another fusion may be, too.")
     if cut:
@@ -169,6 +178,12 @@ def _notes(cut: Sequence[str], stacking: Estimate | None, trivial: Estimate, inp
     if inputs == 1:
         notes.append("There is only one input, so there is nothing to fuse.")
     return notes
+
+
+def _words(metric: str) -> str:
+    """A metric's name."""
+    plain = metric.replace("_", " ")
+    return plain.replace("roc auc", "ROC-AUC").replace("pr auc", "PR-AUC").replace("cider", "CIDEr")
 
 
 def _plain(estimate: Estimate) -> dict[str, Any]:

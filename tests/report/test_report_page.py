@@ -118,6 +118,24 @@ def test_rich_page_is_whole_and_shows_every_section(rich: dict[str, Any]) -> Non
     assert "width=device-width" in render(rich)
 
 
+def test_controls_show_their_score_and_the_gain_over_them(rich: dict[str, Any]) -> None:
+    shown = Page(render(rich)).shown
+    each = rich["verdict"]["controls"]["shuffled:photo"]
+    assert "Blind controls" in shown and "shuffled photo" in shown
+    assert f"{each['value']:.3f}" in shown and f"{each['gain']['value']:+.3f}" in shown
+    del rich["verdict"]["controls"]
+    assert "Blind controls" not in Page(render(rich)).shown
+
+
+def test_a_verdict_of_one_input_has_no_gain_by_fusion(rich: dict[str, Any]) -> None:
+    one = {"verdict": "single_input", "singles": {"text": 0.9}, "best_single": "text", "stacking": None}
+    one |= {"gain": {"value": 0.0, "low": 0.0, "high": 0.0}, "gain_over_stacking": None, "sentence": "Text is used."}
+    one["gain_over_trivial"] = {"value": 0.4, "low": 0.3, "high": 0.5}
+    shown = Page(render({**rich, "verdict": {**rich["verdict"], **one}})).shown
+    assert "One input" in shown and "gain over the trivial answer" in shown
+    assert "best single input" not in shown and "synergy" not in shown
+
+
 def test_minimal_page_leaves_sections_out_and_says_so(minimal: dict[str, Any]) -> None:
     page = Page(render(minimal))
     assert [each["id"] for each in page.all("section")] == ["setting"]

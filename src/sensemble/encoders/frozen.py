@@ -31,6 +31,7 @@ class Frozen(Modality):
         pool: which of its tokens are kept.
     """
 
+    are_features = True
     dtype = torch.float32
 
     def __init__(self, backbone: Backbone, *, pool: Pool = "tokens") -> None:

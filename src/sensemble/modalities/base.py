@@ -31,6 +31,8 @@ class Modality(ABC):
     """Name of the encoder used where the config names none."""
     reads_files: ClassVar[bool] = False
     """Whether a string value is the path of a file (relative paths start at the table's folder)."""
+    are_features: ClassVar[bool] = False
+    """Whether its tokens are features, made without the target: alike values have them in like directions."""
     dtype: torch.dtype = torch.float32
     """Of what `load` returns: integers are ids, below `num_tokens`."""
 

@@ -38,6 +38,7 @@ class Vector(Modality):
     """
 
     encoder = "linear"
+    are_features = True
     mean_: Array
     std_: Array
 

@@ -5,7 +5,7 @@ Each function takes the whole run and returns a view, or None where the run has 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ _VERDICTS = {
     "fusion_helps": ("good", "Fusion helps"),
     "no_gain": ("plain", "No gain from fusion"),
     "fusion_hurts": ("bad", "Fusion hurts"),
+    "single_input": ("plain", "One input"),
 }
 
 
@@ -29,7 +30,7 @@ class Score:
 
     label: str
     kind: str
-    """How its dot is drawn: fused, stacking, single, trivial or subset."""
+    """How its dot is drawn: fused, stacking, single, trivial, control or subset."""
     value: Any
     low: Any
     high: Any
@@ -38,7 +39,7 @@ class Score:
 
 
 def verdict(run: Run) -> View | None:
-    """The sentence, the gain, and what stands behind them on one scale."""
+    """The sentence, the gain, and what stands behind them on one scale: rivals first, then blind controls."""
     given = run.get("verdict")
     if not given:
         return None
@@ -48,12 +49,16 @@ def verdict(run: Run) -> View | None:
         low, high = _pair(intervals.get(key))
         return Score(label, kind, value, low, high)
 
-    rows = [score("fused", "fused", "fused", given.get("fused"))]
+    alone = given.get("verdict") == "single_input"
+    singles = {} if alone else singles  # the model itself
+    rows = [score("fused", "model" if alone else "fused", "fused", given.get("fused"))]
     if given.get("stacking") is not None:
         rows.append(score("stacking", "late stacking", "stacking", given["stacking"]))
     rows += _sorted([score(name, name, "single", value) for name, value in singles.items()], run)
     if given.get("trivial") is not None:
         rows.append(score("trivial", "trivial", "trivial", given["trivial"]))
+    blind = [_control(name, entry or {}) for name, entry in (given.get("controls") or {}).items()]
+    scale = _axis([*rows, *(score for score, _ in blind)])
     tone, badge = _VERDICTS.get(str(given.get("verdict")), ("plain", str(given.get("verdict") or "Verdict")))
     return {
         "tone": tone,
@@ -61,14 +66,18 @@ def verdict(run: Run) -> View | None:
         "sentence": given.get("sentence") or badge,
         "metric": given.get("metric") or chosen_metric(run),
         "rows": given.get("rows"),
-        "gain": given.get("gain"),
+        "alone": alone,
+        "gain": None if alone else given.get("gain"),
         "gain_over_stacking": given.get("gain_over_stacking"),
-        "best_single": given.get("best_single"),
+        "gain_over_trivial": given.get("gain_over_trivial") if alone else None,
+        "best_single": None if alone else given.get("best_single"),
         "guide": singles.get(given.get("best_single")),
-        "synergy": given.get("synergy"),
+        "synergy": None if alone else given.get("synergy"),
         "notes": strings(given.get("notes")),
         "scores": rows,
-        "axis": _axis(rows),
+        "controls": blind,
+        "fused": given.get("fused"),
+        "axis": scale,
         "higher": higher_is_better(run),
     }
 
@@ -115,6 +124,11 @@ def subsets(run: Run) -> View | None:
         "higher": higher_is_better(run),
         "with_rows": len({score.rows for score in found}) > 1,
     }
+
+
+def _control(name: str, entry: Mapping[str, Any]) -> tuple[Score, Any]:
+    """A control's score, and how much better the model is."""
+    return Score(str(entry.get("what") or name), "control", **_interval(entry)), entry.get("gain")
 
 
 def _by_size(found: Sequence[Score], num_inputs: int) -> list[tuple[str, list[Score]]]:
@@ -171,7 +185,11 @@ def _axis(rows: Iterable[Score]) -> Axis:
 
 
 def _estimate(entry: Any) -> View:
-    return {key: (entry or {}).get(key) for key in ("value", "low", "high", "rows")}
+    return {**_interval(entry), "rows": (entry or {}).get("rows")}
+
+
+def _interval(entry: Any) -> View:
+    return {key: (entry or {}).get(key) for key in ("value", "low", "high")}
 
 
 def _pair(interval: Any) -> tuple[Any, Any]:

@@ -81,7 +81,7 @@ def metric(name: Any) -> str:
     """
     words = re.split(r"([_.])", str(name))
     known = [word.upper() if word in _ACRONYMS or re.fullmatch(r"f\d", word) else word for word in words]
-    return "".join(known).replace("_", " ").replace("r2", "R²")
+    return "".join(known).replace("_", " ").replace("r2", "R²").replace("cider", "CIDEr")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -85,6 +85,14 @@ class Task(ABC):
     def trivial(self, rows: int) -> Answers:
         """What one would answer without looking: the training rows' prior, mean or commonest label."""
 
+    def copied(self, target: Tokens) -> Answers | None:
+        """Answers that repeat these rows' labels, as a nearest neighbour's are repeated.
+
+        `None` where that is no baseline worth naming: a class or a number copied from one row is a coarse answer, and
+        the models of single inputs stand for it. A text copied whole is hard to beat.
+        """
+        return None
+
     @abstractmethod
     def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
         """Late stacking: fits, on validation rows, how to combine several models' answers into one."""

@@ -207,6 +207,10 @@ class Generate(Task):
     def trivial(self, rows: int) -> list[Answer]:
         return [Answer(self.common_, 0.0)] * rows
 
+    def copied(self, target: Tokens) -> list[Answer]:
+        """Each row's first text."""
+        return [Answer(row[0] if row else self.common_, 0.0) for row in self.references.texts(target)]
+
     def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
         return VoteStacker(answers, self.references.texts(target), language=self.language)
 
