@@ -91,7 +91,7 @@ def elsewhere(values: np.ndarray[Any, Any], *, seed: int) -> np.ndarray[Any, Any
         seed: of the order.
 
     >>> elsewhere(np.array([7, 7, -1, 8, 8]), seed=0).tolist()
-    [3, 4, 2, 0, 1]
+    [4, 3, 2, 1, 0]
     """
     random = np.random.default_rng(seed)
     rows = np.flatnonzero(values >= 0)
