@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from ..nn.attention import Attention
 from ..registry import Registry
 from ..tokens import Tokens
 
@@ -89,24 +88,6 @@ class Decoder(nn.Module, ABC):
     @abstractmethod
     def scores(self, features: Tensor) -> Tensor:
         """Features `(..., E)` -> unnormalised log-probabilities `(..., V)` of the next token."""
-
-
-def look_at_rows(attention: Attention, queries: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Hypotheses look at their row's memory, which is kept once a row however many hypotheses there are.
-
-    Args:
-        attention: whose keys and values these are.
-        queries: `(N, 1, E)`.
-        key: `(B, H, K, E/H)`.
-        value: likewise.
-        mask: `(B, K)`, or `None` where all is real.
-
-    Returns:
-        `(N, 1, E)`.
-    """
-    grouped = queries.view(len(key), -1, queries.shape[-1])  # (N, 1, E) -> (B, W, E)
-    seen = None if mask is None else mask[:, None, None, :]
-    return attention.look(grouped, key, value, seen).view(len(queries), 1, -1)
 
 
 DECODERS: Registry[Decoder] = Registry("decoder", package="sensemble.decoders")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..nn.attention import Attention, AttentionPool
 from ..tokens import Tokens
-from .base import DECODERS, Decoder, State, look_at_rows
+from .base import DECODERS, Decoder, State
 from .transformer import TABLE_STD
 
 
@@ -73,8 +73,10 @@ class RecurrentDecoder(Decoder):
     def read(self, state: State, ids: Tensor) -> tuple[Tensor, State]:
         key, value, *masks = state.memory
         states, cache = self._run(ids.unsqueeze(1), state.cache[0])  # (N, 1, E)
-        found = look_at_rows(self.attention, states, key, value, masks[0] if masks else None)
-        return self._joined(states, found).squeeze(1), State(state.memory, (cache,), state.length + 1)
+        states = states.squeeze(1)
+        query = self.attention.query(states)
+        found = self.attention.glance(query, key.flatten(0, 1), value.flatten(0, 1), masks[0] if masks else None)
+        return self._joined(states, found), State(state.memory, (cache,), state.length + 1)
 
     def scores(self, features: Tensor) -> Tensor:
         return F.linear(features, self.table.weight[: self.num_tokens]) + self.bias

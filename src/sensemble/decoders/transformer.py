@@ -5,6 +5,8 @@ Legend: B rows, W hypotheses a row, N = B·W, T tokens, K fused tokens, E width 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,16 +14,23 @@ from torch.nn import functional as F
 from ..nn.attention import Attention
 from ..nn.transformer import Layer, Transformer, sinusoids
 from ..tokens import Tokens
-from .base import DECODERS, Decoder, State, look_at_rows
+from .base import DECODERS, Decoder, State
 
 TABLE_STD = 0.1
 """Of the first random vectors of ids, as in the encoders of text."""
 ROOM = 32
-"""Places by which a full cache grows."""
+"""Places of the first cache; a full one doubles."""
 
 
+@dataclass(frozen=True)
 class KeyValues(State):
-    """A state whose cache is `(N, L, 2, H, C, E/H)`: keys and values of each layer, with room to grow."""
+    """A state whose cache is `(N, H, L, 2, C, E/H)`: keys and values of each layer, with room to grow.
+
+    Args:
+        weights: of each layer's self-attention, in one.
+    """
+
+    weights: tuple[tuple[Tensor, Tensor], ...] = ()
 
     def reorder(self, places: Tensor) -> State:
         """Copies only what moves, and only what has been written."""
@@ -70,32 +79,36 @@ class TransformerDecoder(Decoder):
     @torch.no_grad()
     def start(self, fused: Tokens) -> State:
         context = self._bridged(fused)
-        memory = [torch.stack(_cross(layer)[1].keys(context.values), 1) for layer in self.layers]  # (B, 2, H, K, E/H)
+        memory = [torch.stack(_cross(layer)[1].keys(context.values), 2) for layer in self.layers]  # (B, H, 2, K, E/H)
         masks = () if bool(context.mask.all()) else (context.mask,)
-        heads, part = memory[0].shape[2], memory[0].shape[4]
-        empty = memory[0].new_empty(len(context), len(memory), 2, heads, 0, part)
-        return KeyValues((torch.stack(memory, 1), *masks), (empty,))
+        heads, part = memory[0].shape[1], memory[0].shape[4]
+        empty = memory[0].new_empty(len(context), heads, len(memory), 2, 0, part)
+        return KeyValues((*memory, *masks), (empty,), weights=tuple(layer.attention.whole() for layer in self.layers))
 
     @torch.no_grad()
     def read(self, state: State, ids: Tensor) -> tuple[Tensor, State]:
-        (cache,), past = state.cache, state.length  # (N, L, 2, H, C, E/H)
+        assert isinstance(state, KeyValues)
+        (cache,), past = state.cache, state.length  # (N, H, L, 2, C, E/H)
         if past == cache.shape[4]:
-            cache = F.pad(cache, (0, 0, 0, ROOM))
-        memory, mask = state.memory[0], state.memory[1] if len(state.memory) > 1 else None
-        values = (self.table(ids) + self.order * self._places(past + 1)[past]).unsqueeze(1)  # (N, 1, E)
-        for number, layer in enumerate(self.layers):
-            normed = layer.norm(values)
-            key, value = layer.attention.keys(normed)  # (N, H, 1, E/H)
-            keys, others = cache[:, number, 0], cache[:, number, 1]
-            keys[:, :, past : past + 1], others[:, :, past : past + 1] = key, value
-            values = values + layer.attention.look(normed, keys[:, :, : past + 1], others[:, :, : past + 1])
+            grown = cache.new_empty(*cache.shape[:4], max(2 * past, ROOM), cache.shape[5])
+            grown[..., :past, :] = cache
+            cache = grown
+        num, heads, part = len(cache), cache.shape[1], cache.shape[5]
+        mask = state.memory[-1] if len(state.memory) > len(self.layers) else None
+        known = cache.flatten(0, 1)[..., : past + 1, :]  # (N·H, L, 2, T, E/H)
+        values = self.table(ids) + self.order * self._places(past + 1)[past]  # (N, E)
+        for number, (layer, weights) in enumerate(zip(self.layers, state.weights, strict=True)):
+            parts = F.linear(layer.norm(values), *weights)  # (N, 3·E)
+            cache[:, :, number, :, past] = parts[:, self.dim :].view(num, 2, heads, part).transpose(1, 2)
+            values = values + layer.attention.glance(parts[:, : self.dim], *known[:, number].unbind(1))
             norm, cross = _cross(layer)
-            values = values + look_at_rows(cross, norm(values), memory[:, number, 0], memory[:, number, 1], mask)
+            key, value = state.memory[number].flatten(0, 1).unbind(1)  # (B·H, K, E/H)
+            values = values + cross.glance(cross.query(norm(values)), key, value, mask)
             values = values + layer.perceptron(values)
-        return self.body.norm(values).squeeze(1), KeyValues(state.memory, (cache,), past + 1)
+        return self.body.norm(values), replace(state, cache=(cache,), length=past + 1)
 
     def scores(self, features: Tensor) -> Tensor:
-        return F.linear(features, self.table.weight[: self.num_tokens]) + self.bias
+        return F.linear(features, self.table.weight[: self.num_tokens], self.bias)
 
     @property
     def layers(self) -> list[Layer]:

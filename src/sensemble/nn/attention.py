@@ -89,6 +89,41 @@ class Attention(nn.Module):
         result: Tensor = found if seen is None else found.masked_fill(blind.squeeze(1), 0)
         return result
 
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """`(3·D, D)` and `(3·D,)`: weight and bias of queries, keys and values in one."""
+        parts = self.query, self.key_value
+        return torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
+
+    def glance(self, query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None) -> Tensor:
+        """`look` for one query a row or a few, as when texts are written: plain products, without dropout.
+
+        The fused kernels pay for many queries; for one they take up to three times as long.
+
+        Args:
+            query: `(B·Q, D)` as `self.query` gives them, those of a row after each other.
+            key: `(B·H, K, D/H)`: only the last two axes need lie close together.
+            value: likewise.
+            seen: `(B, K)` bool, which keys each row may see; `None`: all of them.
+
+        Returns:
+            `(B·Q, D)`; zeros where a row sees no key.
+        """
+        rows, width = len(key) // self.heads, query.shape[1]
+        split = query.view(rows, -1, self.heads, width // self.heads).transpose(1, 2)  # (B, H, Q, D/H)
+        scores = torch.baddbmm(  # (B·H, Q, K); nothing is added, but this product scales
+            query.new_empty(1), split.reshape(len(key), -1, split.shape[3]), key.transpose(1, 2),
+            beta=0, alpha=split.shape[3] ** -0.5,
+        )  # fmt: skip
+        if seen is None:
+            weights = scores.softmax(-1)
+        else:
+            weights = masked_softmax(scores.view(*split.shape[:3], -1), seen[:, None, None]).view_as(scores)
+        found = torch.bmm(weights, value).view(split.shape).transpose(1, 2)  # (B, Q, H, D/H)
+        result: Tensor = self.out(found.reshape(query.shape))
+        if seen is None:
+            return result
+        return result.view(rows, -1, width).masked_fill(~seen.any(1)[:, None, None], 0).view_as(result)
+
 
 class AttentionPool(nn.Module):
     """A learned query weighs the real tokens of each row and adds them up.
