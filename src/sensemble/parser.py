@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .commands import get, runs
+from .commands.compare import compare
 
-COMMANDS = (get.demo, get.samples, get.weights, get.cache, runs.audit, runs.fit, runs.evaluate, runs.predict)
+COMMANDS = (get.demo, get.samples, get.weights, get.cache, runs.audit, runs.fit, compare, runs.evaluate, runs.predict)
 
 
 def make_parser() -> tuple[Parser, dict[str, Parser]]:

@@ -82,7 +82,7 @@ def fit(options: argparse.Namespace) -> int:
     if folder is None:
         named = config.data.train if isinstance(config.data.train, str) else None
         source = options.source or named or "run"
-        folder = _new_folder(Path("runs"), Path(source).absolute().stem)
+        folder = new_folder(Path("runs"), Path(source).absolute().stem)
     learner = Learner.from_config(config)
     show_events(learner.steps(run=folder, resume=options.resume), quiet=options.json)
     if options.json:
@@ -147,6 +147,13 @@ def _config(options: argparse.Namespace) -> Config:
     """The config that the source, the settings and the flags ask for together."""
     from .. import config as configs
 
+    return configs.from_dict(mapping_of(options))
+
+
+def mapping_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The config that the command line asks for, as plain values not yet checked."""
+    from .. import config as configs
+
     _sort_settings(options)
     source, settings = options.source, options.settings
     mapping: dict[str, Any] = {}
@@ -160,7 +167,7 @@ def _config(options: argparse.Namespace) -> Config:
         mapping["task"] = {**({"name": task} if isinstance(task, str) else task), "target": options.target}
     if options.group:
         mapping["data"] = {**(mapping.get("data") or {}), "group": options.group}
-    return configs.from_dict(mapping)
+    return mapping
 
 
 def _sort_settings(options: argparse.Namespace) -> None:
@@ -169,7 +176,7 @@ def _sort_settings(options: argparse.Namespace) -> None:
         options.source, options.settings = None, [options.source, *options.settings]
 
 
-def _new_folder(parent: Path, stem: str) -> Path:
+def new_folder(parent: Path, stem: str) -> Path:
     """The first free name: `runs/train`, `runs/train-2`, ..."""
     names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 10_000))
     return next(parent / name for name in names if not (parent / name).exists())

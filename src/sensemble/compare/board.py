@@ -137,7 +137,7 @@ def _sentences(
     rows: Sequence[Mapping[str, Any]], full: Sequence[int], best: int, single: int | None, metric: str
 ) -> list[str]:
     """The conclusions in plain words."""
-    said = [f"{rows[best]['name']} has the best mean {metric}: {_shown(rows[best])}."]
+    said = [f"{rows[best]['name']} has the best mean {metric.replace('_', ' ')}: {_shown(rows[best])}."]
     others = [rows[number] for number in full if number != best]
     worse = [row["name"] for row in others if row["against_best"]["p_holm"] < ALPHA]
     level = [row["name"] for row in others if not row["against_best"]["p_holm"] < ALPHA]

@@ -44,14 +44,12 @@ class Bench:
     Args:
         table: all rows.
         variants: of the comparison, inputs and task filled in.
-        folds: how many.
-        group: column whose groups stay whole.
+        folds: how many; groups stay whole where `data.group` names their column.
     """
 
     table: Table
     variants: Sequence[Variant]
     folds: int
-    group: str | None = None
     _kept: dict[str, Prepared] = field(default_factory=dict)
 
     def measure(self, cell: Cell) -> dict[str, Any]:
@@ -105,7 +103,7 @@ class Bench:
                 self.table,
                 self.folds,
                 target=target_columns(config),
-                group=self.group or config.data.group,
+                group=config.data.group,
                 valid=config.data.valid_share,
                 seed=config.seed + cell.repeat,
             )[cell.fold]

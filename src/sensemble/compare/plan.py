@@ -22,7 +22,7 @@ class Variant:
     """One way to set the config.
 
     Args:
-        name: as shown, such as `fusion=gate`.
+        name: as shown: `gate`, or `fusion=gate, width=32` where several keys vary.
         config: the whole config.
         only: the inputs it may use; none: all. For the models of single inputs.
     """
@@ -73,6 +73,7 @@ def variants(mapping: Mapping[str, Any], vary: Mapping[str, Sequence[Any]]) -> l
     for values in itertools.product(*vary.values()):
         settings = dict(zip(vary, values, strict=True))
         name = ", ".join(f"{key}={_shown(value)}" for key, value in settings.items()) or "the config"
+        name = name.partition("=")[2] if len(settings) == 1 else name
         if any(name == other.name for other in result):
             raise ConfigError(f"{name} stands twice among the values")
         text = [f"{key}={yaml.safe_dump(value, default_flow_style=True).strip()}" for key, value in settings.items()]

@@ -36,7 +36,6 @@ def compare(
     vary: Mapping[str, Sequence[Any]] | None = None,
     folds: int = 5,
     repeats: int = 1,
-    group: str | None = None,
     alone: bool = True,
     jobs: int = 0,
 ) -> Iterator[Event]:
@@ -50,7 +49,6 @@ def compare(
             alone, cross-validated.
         folds: number of folds.
         repeats: how often, each time with other folds and another seed.
-        group: column whose groups stay whole; else `data.group`.
         alone: also train each input alone.
         jobs: processes side by side; 0 takes one a core, 4 at most.
 
@@ -78,7 +76,7 @@ def compare(
         + (f", {len(cells) - len(todo)} of them done before." if len(todo) < len(cells) else "."),
     )
     started = time.monotonic()
-    for done, (cell, found) in enumerate(_measured(Bench(table, plan, folds, group), todo, _jobs(jobs)), 1):
+    for done, (cell, found) in enumerate(_measured(Bench(table, plan, folds), todo, _jobs(jobs)), 1):
         write_json(files[cell], found)
         score = found["scores"][found["metric"]]
         left = (time.monotonic() - started) / done * (len(todo) - done)
