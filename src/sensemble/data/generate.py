@@ -1,8 +1,8 @@
 """Generated (synthetic) data sets whose best possible scores are known: for checks, examples and an offline demo.
 
-The four tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little
-from the second one, `noise_input` gains nothing, `pointer` needs attention from one input to another's tokens. `shapes` writes real files, and so does
-`stampworld`: pictures or clips with captions, questions and dialogues.
+The four tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little from
+the second one, `noise_input` gains nothing, `pointer` needs attention from one input to another's tokens. `shapes`
+writes real files, and so does `stampworld`: pictures or clips with captions, questions and dialogues.
 """
 
 from __future__ import annotations
