@@ -51,7 +51,7 @@ def learner(**options: Any) -> se.Learner:
 def test_one_model_learns_both(weights: Any) -> None:
     fitted = learner(weights=weights).fit(frame(), test=frame(seed=1))
     scores = fitted.metrics_["test"]
-    assert scores["bit.roc_auc"]["value"] > 0.97 and scores["size.r2"]["value"] > 0.9
+    assert scores["bit.roc_auc"]["value"] > 0.97 and scores["size.r2"]["value"] > 0.85
     assert scores["bit.roc_auc"]["trivial"] == pytest.approx(0.5)
     answer = fitted.predict(frame(3, seed=2))[0]
     assert sorted(answer) == ["bit.prediction", "bit.probability:0", "bit.probability:1", "size.prediction"]
