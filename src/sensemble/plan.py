@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from .config import Config, Spec
 from .data.infer import Guess, infer
@@ -35,6 +36,8 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str], dict
         if column is not None and column not in table.columns:
             raise ConfigError(f"data.{key}: {unknown('column', column, table.columns)}")
     guesses = infer(table)
+    if "name" not in config.task and "tasks" in config.task:
+        config = config.replace(task={"name": "several", **config.task})
     if "name" not in config.task:
         name = "regress" if guesses[targets[0]].kind == "number" else "classify"
         config = config.replace(task={"name": name, **config.task})
@@ -78,7 +81,15 @@ def _roles(config: Config) -> set[str]:
 
 def target_columns(config: Config) -> list[str]:
     """The columns that the task wants to predict, before the task is made; none where the config names none."""
-    target = config.task.get("target")
+    return _targets(config.task)
+
+
+def _targets(task: Mapping[str, Any]) -> list[str]:
+    inner = task.get("tasks")
+    if isinstance(inner, Mapping):  # several tasks in one
+        found = (name for each in inner.values() if isinstance(each, Mapping) for name in _targets(each))
+        return list(dict.fromkeys(found))
+    target = task.get("target")
     if not target:
         return []
     return [target] if isinstance(target, str) else [str(name) for name in target]

@@ -14,7 +14,7 @@ from .config import Config
 from .data.audit import audit
 from .data.cache import Cache, user_cache
 from .data.infer import infer
-from .data.load import Input, Problem, Samples, load
+from .data.load import Input, Problem, Samples, check_unreadable, load
 from .data.split import split
 from .data.table import Table
 from .errors import DataError
@@ -79,6 +79,27 @@ def make_samples(
             if lacking.any():
                 dropped[f"no {item.name}, which is marked `missing: drop`"] = int(lacking.sum())
     return (samples if keep.all() else samples.take(np.flatnonzero(keep))), dropped
+
+
+def make_parts(config: Config, tables: Mapping[str, Table]) -> tuple[Task, list[Input], dict[str, Samples]]:
+    """Task and inputs fitted on the rows of `train`, and the rows of every table ready for a network.
+
+    Args:
+        config: with its inputs and task filled in.
+        tables: `train` and others; a part without a usable row is left out.
+    """
+    task = build.make_task(config).fit(tables["train"])
+    inputs = build.make_inputs(config, tables["train"].columns)
+    build.fit_inputs(inputs, tables["train"], seed=config.seed)
+    parts = {}
+    for name, table in tables.items():
+        stores, problems = load(table, inputs, memory=config.data.memory, cache=cache_of(config))
+        if name == "train":  # a small part may have more than the share by chance
+            check_unreadable(table, problems, config.data.max_unreadable)
+        samples, _ = make_samples(table, stores, inputs, task, config)
+        if len(samples):
+            parts[name] = samples
+    return task, inputs, parts
 
 
 def audit_table(config: Config, table: Table) -> tuple[dict[str, Any], list[Problem]]:

@@ -10,7 +10,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .pipeline import Event
 
-BUSY = {"load": "Reading", "audit": "Auditing", "fit": "Training", "evaluate": "Evaluating", "verdict": "Verdict"}
+BUSY = {
+    "load": "Reading",
+    "audit": "Auditing",
+    "fit": "Training",
+    "evaluate": "Evaluating",
+    "verdict": "Verdict",
+    "compare": "Comparing",
+}
 
 
 def show(events: Iterable[Event], *, quiet: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sensemble.errors import ConfigError
 from sensemble.fusion.base import FUSIONS, Fusion
 from sensemble.testing import check_fusion
 from sensemble.tokens import Tokens
@@ -71,7 +72,7 @@ def test_late_votes_come_from_one_input_each() -> None:
         assert fusion({"b": inputs["b"]}).mask.tolist() == [[False, True]] * 4
 
 
-@pytest.mark.parametrize("name", ["concat", "gate", "bilinear", "cross", "transformer"])
+@pytest.mark.parametrize("name", [name for name in FUSIONS if name not in ("sum", "late")])
 def test_joint_fusions_let_one_input_change_what_another_means(name: str) -> None:
     fusion, inputs = make(name, ("a", "b")).eval(), pair()
 
@@ -85,7 +86,68 @@ def test_joint_fusions_let_one_input_change_what_another_means(name: str) -> Non
     assert not torch.allclose(effect(inputs["b"].values), effect(inputs["b"].values * -2), atol=1e-4)
 
 
+def test_the_tensor_holds_every_product_once() -> None:
+    fusion, inputs = FUSIONS.create("tensor", ("a", "b"), 8, dim=2).eval(), pair()
+    seen: list[torch.Tensor] = []
+    fusion.body.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    with torch.no_grad():
+        fusion(inputs)
+        first, second = (fusion.factors[i](inputs[name].values[:, 0]) for i, name in enumerate(("a", "b")))
+    expected = [
+        a * b for a in (torch.ones(4), first[:, 0], first[:, 1]) for b in (torch.ones(4), second[:, 0], second[:, 1])
+    ]
+    assert torch.allclose(seen[0], torch.stack(expected, 1))
+
+
+def test_too_many_products_are_refused_with_a_remedy() -> None:
+    with pytest.raises(ConfigError, match=r"4 inputs of 16 features have 83,521 products.*low_rank"):
+        FUSIONS.create("tensor", ("a", "b", "c", "d"), 16, dim=16)
+    assert FUSIONS.create("tensor", tuple("abcdef"), 16).width == 16  # the default fits itself to the inputs
+
+
+def test_low_rank_is_a_tensor_product_of_that_rank() -> None:
+    fusion, inputs = FUSIONS.create("low_rank", ("a", "b"), 8, rank=3).eval(), pair()
+    seen: list[torch.Tensor] = []
+    fusion.norm.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    with torch.no_grad():
+        fusion(inputs)
+        one = torch.ones(4, 1)
+        first, second = (torch.cat([inputs[name].values[:, 0], one], 1) for name in ("a", "b"))
+        maps = [torch.cat([each.weight, each.bias[:, None]], 1).view(3, 8, 9) for each in fusion.factors]
+        whole = torch.einsum("r,rdi,rdj->dij", fusion.weights, *maps)  # the weight of the full tensor
+        assert torch.allclose(seen[0], torch.einsum("dij,bi,bj->bd", whole, first, second), atol=1e-4)
+
+
+def test_a_bottleneck_passes_on_through_its_shared_tokens_alone() -> None:
+    torch.manual_seed(0)
+    fusion, inputs = FUSIONS.create("bottleneck", ("a", "b"), 8, depth=1, shared=2).eval(), pair()
+    other = {"a": inputs["a"], "b": Tokens.full(torch.zeros(4, 1, 8))}
+    with torch.no_grad():
+        first, second = fusion(inputs).values, fusion(other).values
+    assert torch.equal(first[:, 2], second[:, 2])  # one layer: the stream of `a` has heard nothing of `b` yet
+    assert not torch.allclose(first[:, :2], second[:, :2], atol=1e-3)
+
+
+def test_a_perceiver_gives_as_many_tokens_as_it_has_latents() -> None:
+    fusion = FUSIONS.create("perceiver", ("a", "b"), 8, latents=5)
+    assert fusion({"a": Tokens.full(torch.randn(2, 40, 8))}).values.shape == (2, 5, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("low_rank", {"rank": 0}, "fusion.rank"),
+        ("conv", {"kernel": 2}, "fusion.kernel"),
+        ("bottleneck", {"shared": 0}, "fusion.shared"),
+        ("perceiver", {"latents": 0}, "fusion.latents"),
+    ],
+)
+def test_senseless_options_are_refused(name: str, options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FUSIONS.create(name, ("a", "b"), 8, **options)
+
+
 @pytest.mark.parametrize("name", list(FUSIONS))
 def test_every_fusion_says_its_cost_and_source(name: str) -> None:
     text = FUSIONS[name].__doc__ or ""
-    assert len(text) > 100
+    assert len(text) > 100 and "Cost: " in text

@@ -1,8 +1,8 @@
 """Generated (synthetic) data sets whose best possible scores are known: for checks, examples and an offline demo.
 
-The three tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little
-from the second one, `noise_input` gains nothing. `shapes` writes real files, and so does
-`stampworld`: pictures or clips with captions, questions and dialogues.
+The four tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little from
+the second one, `noise_input` gains nothing, `pointer` needs attention from one input to another's tokens. `shapes`
+writes real files, and so does `stampworld`: pictures or clips with captions, questions and dialogues.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..errors import DataError
 from .stampworld import write as stampworld
 from .table import Table
 
-__all__ = ["noise_input", "redundant", "shapes", "stampworld", "xor"]
+__all__ = ["noise_input", "pointer", "redundant", "shapes", "stampworld", "xor"]
 
 Array = NDArray[np.float64]
 
@@ -82,6 +82,42 @@ def noise_input(rows: int, *, seed: int = 0, width: int = 8, noise: float = 1.0)
     random = np.random.default_rng(seed)
     label = random.permutation(rows) % 2
     return _vectors(label, None, label, random, width=width, noise=noise)
+
+
+def pointer(rows: int, *, seed: int = 0, length: int = 16, width: int = 4) -> Table:
+    """Synthetic rows in which a token of one input points at a token of another: sequences that are not aligned.
+
+    `memory` is a sequence of steps, each a random unit vector, its key, and a bit, half of them 0 and half 1. `cue`
+    is a sequence of another length, of steps marked as chaff and one that is the key of a step of `memory`, whose
+    bit is the label. Attention from `cue` to `memory` finds it: accuracy 1. What pools `memory` before it has seen the
+    cue must carry all bits in one vector, and reads them mixed: with linear maps and a product of both, about
+    `Phi(sqrt(width / length))`, .69 at the defaults. Either input alone says nothing: .5.
+
+    Args:
+        rows: the labels stand equally often, up to the remainder.
+        seed: of everything.
+        length: steps of `memory`, an even number; `cue` has a third of it, at least 2.
+        width: numbers in a key; the fewer, the worse pooling does.
+
+    Returns:
+        Columns `cue`, lists of lists of `width + 1` floats, `memory`, likewise, and `label` (0 or 1).
+    """
+    random = np.random.default_rng(seed)
+    count = max(2, length // 3)
+    label = random.permutation(rows) % 2
+    keys = random.normal(size=(rows, length, width))
+    keys /= np.linalg.norm(keys, axis=2, keepdims=True)
+    bits = random.permuted(np.tile(np.arange(length) % 2, (rows, 1)), axis=1)  # (n, length)
+    wanted = (random.random(bits.shape) * (bits == label[:, None])).argmax(1)  # a step whose bit is the label
+    memory = np.concatenate([keys, 2.0 * bits[:, :, None] - 1], 2)  # (n, length, width + 1)
+    chaff = random.normal(size=(rows, count, width))
+    chaff /= np.linalg.norm(chaff, axis=2, keepdims=True)
+    cue = np.concatenate([chaff, -np.ones((rows, count, 1))], 2)
+    cue[np.arange(rows), random.integers(count, size=rows)] = np.concatenate(
+        [keys[np.arange(rows), wanted], np.ones((rows, 1))], 1
+    )
+    columns = {name: pd.Series(values.tolist(), dtype=object) for name, values in (("cue", cue), ("memory", memory))}
+    return Table(pd.DataFrame({**columns, "label": label}), name="generated data")
 
 
 def shapes(folder: Path, *, rows: int = 2000, seed: int = 0) -> Path:

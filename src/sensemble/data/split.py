@@ -192,11 +192,18 @@ def _is_label(value: Any) -> bool:
     return value is None or isinstance(value, str | int | np.integer) or (isinstance(value, float) and value % 1 == 0)
 
 
-def _assign(units: Positions, classes: Positions | None, shares: Any, seed: int, where: str) -> Positions:
-    """`(n,)` 0, 1 or 2: which split each row goes to, its unit whole."""
+def _assign(
+    units: Positions, classes: Positions | None, shares: Any, seed: int, where: str, *, cover: bool = True
+) -> Positions:
+    """`(n,)` which of the splits, counted from 0, each row goes to, its unit whole.
+
+    Args:
+        cover: put a unit of every class into the first split, which trains.
+    """
     sizes = np.bincount(units)
     wanted = np.flatnonzero(shares)
     forced, strata = _cover(units, classes, np.random.default_rng(seed % 2**63))
+    forced = forced if cover else set()
     if len(sizes) < len(wanted):
         raise DataError(
             f"{where} into {len(wanted)}: groups and duplicates leave {len(sizes)} that may be parted; "
@@ -205,10 +212,10 @@ def _assign(units: Positions, classes: Positions | None, shares: Any, seed: int,
     best, least = np.zeros(0, dtype=np.int64), np.inf
     for trial in range(_TRIALS if int(sizes.max()) > 1 and len(sizes) <= 2000 else 1):
         chosen = _fill(sizes, strata, forced, shares, np.random.default_rng([seed % 2**63, trial]))
-        counts = np.bincount(chosen, minlength=3)
+        counts = np.bincount(chosen, minlength=len(shares))
         for empty in wanted[counts[wanted] == 0]:
             _give_one(chosen, sizes, forced, int(empty), where)
-        off = float(np.abs(np.bincount(chosen, weights=sizes, minlength=3) - shares * sizes.sum()).sum())
+        off = float(np.abs(np.bincount(chosen, weights=sizes, minlength=len(shares)) - shares * sizes.sum()).sum())
         if off < least - 1e-9:
             best, least = chosen, off
     return best[units]
@@ -246,8 +253,8 @@ def _fill(sizes: Positions, strata: Positions, forced: set[int], shares: Any, ra
     for unit in order.tolist():
         members[int(strata[unit])].append(unit)
     share = shares.tolist()
-    splits = [place for place in range(3) if share[place] > 0]
-    left = [0.0, 0.0, 0.0]  # rows that each split still wants
+    splits = [place for place in range(len(share)) if share[place] > 0]
+    left = [0.0] * len(share)  # rows that each split still wants
     for stratum in random.permutation(list(members)).tolist():
         inside = members[stratum]
         rows = int(sizes[inside].sum())

@@ -76,7 +76,7 @@ class WeightedSum(PooledFusion):
 
     The cheapest, and its weights can be read. With a linear head the evidence of the inputs only adds up, so it
     cannot learn what needs both at once; take `gate` or `concat` there. The weights of absent inputs go to
-    those present.
+    those present. Cost: N·D.
     """
 
     def __init__(self, names: Sequence[str], width: int) -> None:

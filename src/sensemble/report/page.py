@@ -39,7 +39,7 @@ def render(run: Mapping[str, Any]) -> str:
         True
     """
     views = {name: getattr(module, name)(run) for module, names in _SECTIONS.items() for name in names}
-    page = _template().render(
+    page = template("page.html.jinja").render(
         **views,
         problems=context.strings(run.get("problems")),
         absent=[name for name in ("audit", "metrics", "verdict", "details", "history") if not run.get(name)],
@@ -102,7 +102,8 @@ def _read_history(path: Path, problems: list[str]) -> list[dict[str, Any]]:
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """One of the templates in this folder, with our filters."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -119,4 +120,4 @@ def _template() -> jinja2.Template:
         "listed": formats.listed,
         "fold": context.fold,
     }
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)

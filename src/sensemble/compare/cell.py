@@ -1,0 +1,129 @@
+"""One cell of a comparison: a variant trained on a fold's training rows and scored on its test rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from .. import build, evaluate
+from ..data.folds import folds
+from ..data.load import Input, Samples
+from ..data.table import Table
+from ..errors import DataError
+from ..network import Network
+from ..plan import target_columns
+from ..prepare import make_parts
+from ..registry import load_plugins
+from ..tasks.base import Task
+from ..train import parameters, train
+from .plan import Cell, Variant
+
+COUNTED = 8
+"""Rows of the batch on which operations are counted."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A fold, read and fitted on its training rows: what all variants of the same inputs and task share."""
+
+    task: Task
+    inputs: Sequence[Input]
+    parts: dict[str, Samples]
+
+
+@dataclass
+class Bench:
+    """Trains and scores cells; keeps what was prepared last.
+
+    Args:
+        table: all rows.
+        variants: of the comparison, inputs and task filled in.
+        folds: how many; groups stay whole where `data.group` names their column.
+    """
+
+    table: Table
+    variants: Sequence[Variant]
+    folds: int
+    _kept: dict[str, Prepared] = field(default_factory=dict)
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        """Scores, cost and answers of a cell, as plain values."""
+        variant = self.variants[cell.variant]
+        prepared = self.prepare(cell)
+        names = list(variant.only) or [item.name for item in prepared.inputs]
+        parts = {name: part.only(names) for name, part in prepared.parts.items()}
+        learn, test = parts["train"], parts["test"]
+        if variant.only:
+            seen = torch.stack([store.present for store in learn.stores.values()]).any(0)
+            learn = learn.take(np.flatnonzero(seen.numpy()))
+        seed = variant.config.seed + cell.repeat
+        config = variant.config.replace(seed=seed)
+        network = build.make_network(config, prepared.inputs, prepared.task, only=names)
+        before, spent = time.monotonic(), time.process_time()
+        for _ in train(network, prepared.task, learn, parts.get("valid"), config.train, seed=seed):
+            pass
+        seconds, processor = time.monotonic() - before, time.process_time() - spent
+        answers = evaluate.answers(network, prepared.task, test)
+        assert test.target is not None
+        records, truth = prepared.task.records(answers), prepared.task.truth(test.target)
+        return {
+            "format": 1,
+            "variant": variant.name,
+            "repeat": cell.repeat,
+            "fold": cell.fold,
+            "metric": prepared.task.metric,
+            "higher": prepared.task.metrics(answers, test.target)[prepared.task.metric].higher,
+            "scores": evaluate.values(prepared.task, answers, test),
+            "trivial": evaluate.values(prepared.task, prepared.task.trivial(len(test)), test),
+            "rows": len(test),
+            "train_rows": len(learn),
+            "seconds": round(seconds, 3),
+            "processor_seconds": round(processor, 3),
+            "parameters": parameters(network),
+            "flops": flops(network, test),
+            "answers": [
+                {"row": test.table.row(place), "truth": truth[place], **record} for place, record in enumerate(records)
+            ],
+        }
+
+    def prepare(self, cell: Cell) -> Prepared:
+        """The fold of a cell, read and fitted."""
+        config = self.variants[cell.variant].config
+        about = repr((cell.repeat, cell.fold, config.inputs, config.task, config.data, config.quality))
+        if about not in self._kept:
+            self._kept.clear()
+            load_plugins(config.plugins)
+            places = folds(
+                self.table,
+                self.folds,
+                target=target_columns(config),
+                group=config.data.group,
+                valid=config.data.valid_share,
+                seed=config.seed + cell.repeat,
+            )[cell.fold]
+            tables = {name: self.table.take(rows) for name, rows in places.items() if len(rows)}
+            task, inputs, parts = make_parts(config, tables)
+            for name in ("train", "test"):
+                if not len(parts.get(name, ())):
+                    raise DataError(f"{self.table.name}: fold {cell.fold + 1} has no {name} row with a label")
+            self._kept[about] = Prepared(task, inputs, parts)
+        return self._kept[about]
+
+
+def flops(network: Network, samples: Samples) -> float:
+    """Floating-point operations of one row's forward pass, head included where it takes fused tokens alone.
+
+    Counted by torch: matrix products, convolutions and attention; a multiplication and an addition are two.
+    """
+    rows = torch.arange(min(COUNTED, len(samples)))
+    batch = samples.batch(rows).to(next(network.parameters()).device)
+    network.eval()
+    with FlopCounterMode(display=False) as counter:
+        network(batch.inputs)
+    return float(counter.get_total_flops()) / len(rows)
