@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 
 from . import build, checkpoint, evaluate
 from . import config as configs
+from .chat import Chat
 from .config import Config
 from .data.load import Input, Samples, check_unreadable, load
 from .data.read import read
@@ -189,6 +190,33 @@ class Learner:
         found = evaluate.answer_subsets(network, task, samples, names, batch=batch)
         draws = evaluate.weights(samples, seed=self.config.seed)
         return metrics_file(task, found, names, samples, draws)
+
+    def chat(
+        self,
+        *,
+        question: str | None = None,
+        history: str | None = None,
+        opening: str | None = None,
+        candidates: Sequence[str] | None = None,
+        **given: Any,
+    ) -> Chat:
+        """A dialogue with the model, which keeps the turns and gives them to the model as history.
+
+        Args:
+            question: the input of questions; `None` takes the one called `question`, or the only text.
+            history: the input that reads what was said; `None` takes the one called `history`, if there is one.
+            opening: what opens the dialogue, such as a picture's caption.
+            candidates: answers to choose from, for a model that ranks them.
+            given: other inputs, the same for every question: `image="photo.png"`. What is not given is missing.
+
+        Raises:
+            UserError: no such input, or a value that cannot be read.
+        """
+        task, _ = self._model()
+        return Chat(
+            self.predict, self._inputs, task.needs, cache=cache_of(self.config),
+            question=question, history=history, opening=opening, candidates=candidates, given=given,
+        )  # fmt: skip
 
     def save(self, folder: str | Path, *, whole: bool = False) -> Path:
         """Writes the model, with the evidence where there is any, to a folder that `load` reads.

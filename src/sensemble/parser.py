@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .commands import get, runs
+from .commands import chat, get, runs
 
-COMMANDS = (get.demo, get.samples, get.weights, get.cache, runs.audit, runs.fit, runs.evaluate, runs.predict)
+COMMANDS = (get.demo, get.samples, get.weights, get.cache, runs.audit, runs.fit, runs.evaluate, runs.predict, chat.chat)
 
 
 def make_parser() -> tuple[Parser, dict[str, Parser]]:

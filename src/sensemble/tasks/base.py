@@ -34,6 +34,11 @@ class Task(ABC):
     def columns(self) -> list[str]:
         """The table's columns that hold the target."""
 
+    @property
+    def needs(self) -> list[str]:
+        """Columns beside the inputs without which nothing can be answered: see `given`."""
+        return []
+
     @abstractmethod
     def fit(self, table: Table) -> Task:
         """Learns labels, scales and the prior from the training rows. Returns self.

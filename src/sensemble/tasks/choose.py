@@ -94,6 +94,10 @@ class Choose(Task):
     def columns(self) -> list[str]:
         return [self.target]
 
+    @property
+    def needs(self) -> list[str]:
+        return [self.candidates.candidates]
+
     def fit(self, table: Table) -> Choose:
         self.candidates.fit(table)
         return self
