@@ -41,8 +41,7 @@ def answer_subsets(
     device = next(network.parameters()).device
     names = sorted({name for subset in subsets for name in subset})
     samples = samples.only(names)
-    order = torch.stack([store.size(torch.arange(len(samples))) for store in samples.stores.values()]).sum(0)
-    order = order.argsort(stable=True)  # rows of like length together: less padding
+    order = samples.sizes(torch.arange(len(samples))).argsort(stable=True)  # like lengths together: less padding
     parts: list[list[Answers]] = [[] for _ in subsets]
     network.eval()
     done = 0
@@ -50,7 +49,7 @@ def answer_subsets(
         given = given.to(device)
         encoded = network.encode(given.inputs)
         for part, subset in zip(parts, subsets, strict=True):
-            fused = network.fusion({name: encoded[name] for name in subset})
+            fused = network.fusion({name: encoded[name] for name in subset or encoded})
             part.append(task.reply(network, fused, given.target))
         done += len(given)
         progress(done, len(samples))
@@ -64,11 +63,11 @@ def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256)
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every subset of the inputs but the empty one, smallest first, in the inputs' order."""
+    """Every subset of the inputs but the empty one, smallest first, in their order; that one if there are none."""
     sizes = range(1, len(names) + 1)
     if 2 ** len(names) - 1 > MOST_SUBSETS:
         sizes = (1, len(names) - 1, len(names))  # type: ignore[assignment]
-    return [subset for size in sizes for subset in combinations(names, size)]
+    return [subset for size in sizes for subset in combinations(names, size)] or [()]
 
 
 def values(task: Task, answers: Answers, samples: Samples) -> dict[str, float]:
@@ -103,11 +102,13 @@ def interval(metric: Metric, draws: Array) -> dict[str, Any]:
 def subset_scores(
     task: Task, all_answers: Sequence[Answers], names: Sequence[Sequence[str]], samples: Samples, draws: Array
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """The task's metric for each subset of inputs, by their names joined with `+`."""
+    """The task's metric for each subset of inputs, by their names joined with `+`; none for a model without inputs."""
     assert samples.target is not None
     draws = draws[:FEWER_RESAMPLES] if len(names) > MANY_SUBSETS else draws
     result = {}
     for subset, given in zip(names, all_answers, strict=True):
+        if not subset:
+            continue
         metric = task.metrics(given, samples.target)[task.metric]
         result["+".join(subset)] = {task.metric: interval(metric, draws)}
     return result

@@ -117,7 +117,8 @@ class Learner:
             raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
         # The run's config names tables and models wherever it is read, so that it is found again and can be resumed.
         places = replace(data, train=_path(train), valid=_path(valid), test=_path(test))
-        config = self.config.replace(data=places, inputs=configs.anchor_models(self.config.inputs, Path()))
+        inputs = self.config.inputs and configs.anchor_models(self.config.inputs, Path())
+        config = self.config.replace(data=places, inputs=inputs)
         job = self._job = Job(config, folder, resume)
         try:
             yield from job.run(train, valid, test)
@@ -271,7 +272,7 @@ class Learner:
         """The rows with every input's column; a column that is not there is missing throughout."""
         table = read(data)
         lacking = [item.column for item in self._inputs if item.column not in table.columns]
-        if len(lacking) == len(self._inputs):
+        if lacking and len(lacking) == len(self._inputs):
             known = ", ".join(item.column for item in self._inputs)
             raise DataError(f"{table.name} has none of the model's input columns ({known})")
         frame = table.frame.assign(**dict.fromkeys(lacking)) if lacking else table.frame
@@ -293,8 +294,8 @@ class Learner:
 
 def _with_model(config: Config, item: Input, place: Path) -> Config:
     """The config with the pretrained model of one input read from another place."""
-    spec = {**config.inputs[item.name], "encoder": {**item.encoder, "model": place.as_posix()}}
-    return config.replace(inputs={**config.inputs, item.name: spec})
+    spec = {**config.specs[item.name], "encoder": {**item.encoder, "model": place.as_posix()}}
+    return config.replace(inputs={**config.specs, item.name: spec})
 
 
 def _path(source: Any) -> str | dict[str, Any] | None:

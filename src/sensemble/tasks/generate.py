@@ -27,6 +27,7 @@ from ..network import Network
 from ..registry import check
 from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
+from .language import PERPLEXITIES, Baseline, foresee, log_probability, perplexities
 from .references import References
 from .writing import Answer, VoteStacker, commonest, likeness, sureness, text_metrics
 
@@ -45,7 +46,9 @@ class Generate(Task):
 
     Which of these it is, the inputs decide: a picture gives captions, a picture and a question visual question
     answering, a clip and a question video question answering, a text translation, a dialogue's past a reply.
-    Answers are a list of `Answer`. A row whose inputs are all missing gets what the language alone suggests.
+    Answers are a list of `Answer`. A row whose inputs are all missing gets what the language alone suggests; a model
+    without any input (`inputs: {}`) is a language model. Scored answers also say how likely the model found the true
+    text: `perplexity` a token and `byte_perplexity`, beside those of an n-gram model of the training texts.
 
     Args:
         target: the column of texts, or several; a cell may hold a list. A row's texts are all right (references):
@@ -60,8 +63,8 @@ class Generate(Task):
         label_smoothing: share of certainty given away to the other tokens.
         blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
             learned, too.
-        metric: the score by which models are chosen, any of `metrics.generation`; else `exact_match` where answers
-            are short and repeat, and `cider` elsewhere.
+        metric: the score by which models are chosen, any of `metrics.generation`, `perplexity` or `byte_perplexity`;
+            else `exact_match` where answers are short and repeat, `perplexity` without inputs, and `cider` elsewhere.
         valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
     """
 
@@ -94,8 +97,8 @@ class Generate(Task):
         self.allowed = allowed
         self.language = language
         rules_for([], language)  # refuses what is no language
-        if metric is not None and metric not in METRICS:
-            raise ConfigError(f"task.metric: {unknown('metric', metric, METRICS)}")
+        if metric is not None and metric not in (*METRICS, *PERPLEXITIES):
+            raise ConfigError(f"task.metric: {unknown('metric', metric, [*METRICS, *PERPLEXITIES])}")
         self.label_smoothing = label_smoothing
         self.blind = blind
         self.wanted_metric = metric
@@ -105,6 +108,7 @@ class Generate(Task):
         self.metric_ = "exact_match"
         self.answers_: list[str] = []
         self._shares: Tensor | None = None  # of the tokens, among the training rows
+        self._baseline: Baseline | None = None
         self._trie: Trie | None = None
 
     @property
@@ -132,7 +136,13 @@ class Generate(Task):
         assert target is not None
         tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
         self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
+        self._baseline = Baseline(self.references, target[target.present])
         return self
+
+    def without_inputs(self) -> Generate:
+        other = copy.copy(self)
+        other.wanted_metric = self.wanted_metric or PERPLEXITIES[0]
+        return other
 
     def head(self, width: int) -> Decoder:
         decoder = DECODERS.create(
@@ -148,7 +158,12 @@ class Generate(Task):
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         """The mean of the tokens' cross-entropy, each row's tokens weighing as the row does."""
-        logits, wanted = self.foresee(network, batch)
+        assert batch.target is not None
+        fused = network(batch.inputs)
+        if network.training and self.blind:
+            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
+        wanted = self.references.one(batch.target, draw=network.training)
+        logits = foresee(decoder_of(network), fused, wanted)
         each = F.cross_entropy(
             logits, wanted.values[wanted.mask], reduction="none", label_smoothing=self.label_smoothing
         )
@@ -157,21 +172,15 @@ class Generate(Task):
         weight = batch.weight.unsqueeze(1).expand_as(wanted.mask)[wanted.mask]
         return (each * weight).sum() / weight.sum().clamp(min=EPSILON)
 
-    def foresee(self, network: Network, batch: Batch) -> tuple[Tensor, Tokens]:
-        """Scores `(real tokens, V)` for each token of the references, and these: `(B, T)`, one a row.
-
-        In training, one of a row's references is drawn, and some rows are hidden from the decoder.
-        """
-        assert batch.target is not None
-        fused, decoder = network(batch.inputs), decoder_of(network)
-        if network.training and self.blind:
-            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
-        wanted = self.references.one(batch.target, draw=network.training)
-        before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
-        return decoder.scores(decoder(fused, before)[wanted.mask]).float(), wanted
-
     def answer(self, network: Network, fused: Tokens) -> list[Answer]:
         return self.write(network, fused)
+
+    def reply(self, network: Network, fused: Tokens, given: Tokens | None) -> list[Answer]:
+        answers = self.write(network, fused)
+        if given is None:
+            return answers
+        found = log_probability(decoder_of(network), fused, self.references.one(given, draw=False))
+        return [each._replace(likelihood=value) for each, value in zip(answers, found, strict=True)]
 
     def write(
         self, network: Network, fused: Tokens, *, search: Search | None = None, prefix: Sequence[str] | None = None
@@ -201,8 +210,10 @@ class Generate(Task):
         return other
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
-        names = tuple(dict.fromkeys((*USUAL, self.metric)))
-        return text_metrics(answers, self.references.texts(target), language=self.language, names=names)
+        names = [name for name in dict.fromkeys((*USUAL, self.metric)) if name in METRICS]
+        written = text_metrics(answers, self.references.texts(target), language=self.language, names=names)
+        likelihoods = [each.likelihood for each in answers]
+        return {**written, **perplexities(likelihoods, target, self.references, self._baseline)}
 
     def trivial(self, rows: int) -> list[Answer]:
         return [Answer(self.common_, 0.0)] * rows

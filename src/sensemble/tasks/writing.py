@@ -29,10 +29,12 @@ class Answer(NamedTuple):
     Args:
         text: what was written.
         score: mean log-probability of its tokens: how sure the model is.
+        likelihood: log-probability of the row's true text, where that was given and a model was asked.
     """
 
     text: str
     score: float
+    likelihood: float | None = None
 
 
 def text_metrics(
