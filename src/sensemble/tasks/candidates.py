@@ -34,7 +34,7 @@ class Candidates:
     Args:
         target: column of the right candidate: its text, or its place counted from 0.
         candidates: column of candidates: lists of texts, or texts parted by `separator`.
-        relevance: column of lists of grades, one a candidate; `None` for none.
+        relevance: column of lists of grades, one a candidate; `None` for none. A table may lack it.
         separator: between candidates in one text.
         vocab: most ids there may be.
         length: most tokens of a candidate; what is beyond is cut.
@@ -53,10 +53,8 @@ class Candidates:
         """Learns the vocabulary.
 
         Raises:
-            DataError: nothing to learn, or a column is not there.
+            DataError: nothing to learn.
         """
-        if self.relevance is not None:
-            table.column(self.relevance)  # it may be empty, but not misspelt
         self.references.fit(self._split(table))
         target = self.collate(table)
         if target is None or not bool(target.present.any()):

@@ -54,8 +54,8 @@ class Choose(Task):
             where a candidate reads like it.
         candidates: the column of candidates: lists of texts, or texts parted by `separator`.
         relevance: a column of grades from 0, how well each candidate would do: lists in the candidates' order, or texts
-            parted by `separator`. They are scored by NDCG, as visual dialogue's dense annotations are; rows may lack
-            them.
+            parted by `separator`. They are scored by NDCG, as visual dialogue's dense annotations are; rows and whole
+            tables may lack them, as its training split does.
         separator: between candidates in one text.
         encoder: of the candidates: a text encoder's name, with its options; it must read ids.
         vocab: most pieces of text that it may know.
