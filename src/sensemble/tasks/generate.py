@@ -29,13 +29,11 @@ from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
 from .language import PERPLEXITIES, Baseline, foresee, log_probability, perplexities
 from .references import References
-from .writing import Answer, VoteStacker, commonest, likeness, sureness, text_metrics
+from .writing import Answer, VoteStacker, commonest, examples, lengths, likeness, sureness, text_metrics
 
 EPSILON = 1e-6
 SHORT = 3
 """Tokens of a mean answer up to which, where answers repeat, being exactly right is the measure."""
-SHOWN = 12
-"""Texts shown in a report."""
 SAMPLE = 500
 """Training texts among which the most typical one is looked for."""
 
@@ -187,21 +185,29 @@ class Generate(Task):
     ) -> list[Answer]:
         """The answers for fused tokens, written as the config says or otherwise.
 
+        Rows that see nothing all get the same text, which is written once, unless it is drawn at random.
+
         Args:
             network: in evaluation mode.
             fused: `(B, T, D)`.
             search: instead of the config's.
             prefix: a beginning for each row's text.
         """
+        search = search or self.search
+        rows = torch.arange(len(fused), device=fused.mask.device)
+        if prefix is None and not search.temperature and len(rows):
+            rows = torch.where(fused.present, rows, fused.present.long().argmin())  # the first that sees nothing
+        chosen, places = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         found = write(
             decoder_of(network),
-            fused,
+            fused[chosen],
             length=self.length,
-            search=search or self.search,
+            search=search,
             prefix=None if prefix is None else self.references.encode(prefix),
             allowed=self._trie,
         )
-        return [Answer(self.references.decode(each.ids), each.score) for each in found]
+        answers = [Answer(self.references.decode(each.ids), each.score) for each in found]
+        return [answers[place] for place in places.tolist()]
 
     def quick(self) -> Generate:
         """The same task with greedy search."""
@@ -234,18 +240,9 @@ class Generate(Task):
 
     def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
         """`examples`, evenly spread over the rows, and `lengths`, how many texts have how many tokens."""
-        truth = self.truth(target)
-        places = np.unique(np.linspace(0, len(truth) - 1, min(SHOWN, len(truth))).astype(int)).tolist()
-        examples = [
-            {"truth": truth[place], "prediction": answers[place].text, "score": answers[place].score}
-            for place in places
-        ]
-        written = Counter(len(ids) for ids in self.references.encode(each.text for each in answers))
-        wanted = Counter(len(ids) for row in self.references.ids(target) for ids in row[:1])
-        lengths = [
-            {"tokens": size, "written": written[size], "wanted": wanted[size]} for size in sorted(written | wanted)
-        ]
-        return {"examples": examples, "lengths": lengths}
+        written = [len(ids) for ids in self.references.encode(each.text for each in answers)]
+        wanted = [len(ids) for row in self.references.ids(target) for ids in row[:1]]
+        return {"examples": examples(answers, self.truth(target)), "lengths": lengths(written, wanted)}
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "references": self.references.state()}
