@@ -75,11 +75,16 @@ def learner(run: Path) -> se.Learner:
 
 
 def typed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], lines: str | bytes, *arguments: object
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lines: str | bytes,
+    *arguments: object,
+    person: bool = False,
 ) -> tuple[int, list[str], list[str]]:
-    """Runs `sensemble chat` with lines piped to it."""
-    content = lines if isinstance(lines, bytes) else lines.encode()
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
+    """Runs `sensemble chat` with lines piped to it, or typed by a person."""
+    content = io.BytesIO(lines if isinstance(lines, bytes) else lines.encode())
+    monkeypatch.setattr(content, "isatty", lambda: person, raising=False)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(content, encoding="utf-8"))
     capsys.readouterr()
     code = main(["chat", *[str(each) for each in arguments]])
     out, err = capsys.readouterr()
@@ -160,6 +165,14 @@ def test_a_session_in_a_pipe(
     ]  # fmt: skip
     code, out, err = typed(monkeypatch, capsys, "\n".join(lines), run, "--image", folder / "红.png")
     assert (code, out, err) == (0, ["红色", "红色", "蓝色", "红色"], [])  # no prompt where nobody types
+
+
+def test_a_person_is_asked_on_stderr(
+    run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = typed(monkeypatch, capsys, "是什么颜色？\n", run, "--image", folder / "红.png", person=True)
+    assert (code, out) == (0, ["红色"])  # a program may read the answers
+    assert err == ["Ask, or type /help.", "> > "]
 
 
 def test_mistakes_are_one_line_and_the_session_goes_on(

@@ -30,7 +30,7 @@ class Learner:
 
     Args:
         inputs: modality by input name, `{"text": "text", "photo": {"name": "image", "size": 128}}`; `None` infers
-            them from the table.
+            them from the table, `{}` is none at all.
         task: what to predict, `{"name": "classify", "target": "label"}`; without a name it is inferred.
         fusion: how inputs are joined: a name, or a mapping of name and options.
         settings: any other key of the config, such as `train={"epochs": 5}`, `width=32` or `verdict="off"`.
