@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import shlex
@@ -16,6 +17,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from made_layouts import LAYOUTS
 from sensemble import config as configs
 from sensemble.cli import main
 from sensemble.demo import SETS
@@ -160,30 +162,43 @@ def test_your_own_table(place: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "fusion:\n  name: concat\n" in (place / "runs/mood-concat/config.yaml").read_text(encoding="utf-8")
 
 
-def test_writing_text(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_writing_text(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every published layout that the page names trains and is scored, by the commands that it shows."""
     part = section(README, "Writing text")
-    [content] = [content for language, content in blocks(part) if language == "yaml"]
-    run("yaml", content, place)
-    random = np.random.default_rng(0)
-    for split, rows in (("train2017", 40), ("val2017", 12)):
-        images, annotations = [], []
-        (place / split).mkdir()
-        for number in range(rows):
-            name = f"{number:012d}.jpg"
-            bright = 200 * (number % 2)
-            Image.fromarray(random.integers(0, 50, (32, 32, 3), dtype=np.uint8) + np.uint8(bright)).save(
-                place / split / name
+    for language, content in blocks(part):
+        if language == "yaml":
+            run("yaml", content, place)
+    for config, write in LAYOUTS.items():
+        assert (place / config).exists(), "the page has a config for each layout"
+        write(place)
+    (place / "lines.csv").write_text("text\n" + "one two three\ntwo three four\n" * 20, encoding="utf-8")
+    (place / "answers.txt").write_text("yes\nno\n", encoding="utf-8")
+    Image.new("RGB", (32, 32), "white").save(place / "photo.png")
+    monkeypatch.setattr("sys.stdin", io.StringIO("is it bright\nare you sure\n"))
+    wanted = {"captions.yaml": "cider", "vqa.yaml": "vqa_accuracy", "visdial.yaml": "ndcg", "multi30k.yaml": "bleu",
+              "lines.csv": "perplexity"}  # fmt: skip
+    for arguments in (line for language, bash in blocks(part) if language == "bash" for line in commands(bash)):
+        if arguments[0] == "demo":  # takes minutes
+            assert arguments[1] in SETS
+            continue
+        if arguments[0] == "fit":
+            source = arguments[1]
+            small = ["train.epochs=1", "width=16", "verdict=off", "data.cache=false"]
+            config = (
+                configs.read_mapping(place / source) if source.endswith(".yaml") else {"task": {"name": "generate"}}
             )
-            images.append({"id": number, "file_name": name, "height": 32, "width": 32})
-            text = ("a dark picture", "a bright picture")[number % 2]
-            annotations += [{"id": 2 * number + k, "image_id": number, "caption": text} for k in range(2)]
-        content = json.dumps({"images": images, "annotations": annotations})
-        (place / f"captions_{split}.json").write_text(content, encoding="utf-8")
-    small = ["train.epochs=2", "width=16", "inputs.image.size=16", "task.length=8", "task.decoder.depth=1"]
-    assert main(["fit", "captions.yaml", *small, "--run", "runs/captions"]) == 0, capsys.readouterr().err
-    assert "cider" in capsys.readouterr().out
-    named = {arguments[1] for _, bash in blocks(part) if _ == "bash" for arguments in commands(bash)}
-    assert named <= set(SETS)
+            small += ["inputs.image.size=16"] if "image" in config.get("inputs", {}) else []
+            small += ["task.length=8", "task.decoder.depth=1"] if config["task"]["name"] == "generate" else []
+            arguments = [*arguments, *small]
+            metric = wanted.pop(source)
+        assert main(arguments) == 0, (arguments, capsys.readouterr().err)
+        printed = capsys.readouterr().out
+        if arguments[0] == "fit":
+            [score] = [line.split()[1] for line in printed.splitlines() if line.split()[:1] == [metric]]
+            assert np.isfinite(float(score))
+        else:
+            assert len(printed.splitlines()) == 2 and set(printed.split()) <= {"yes", "no"}
+    assert not wanted
 
 
 def test_pretrained_encoders(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from .data.table import Table
 from .encoders import base as encoders
 from .errors import ConfigError, DataError, Unreadable, unknown
 from .files import read_json
-from .fusion.base import FUSIONS
+from .fusion.base import FUSIONS, NoFusion
 from .modalities.base import MODALITIES
 from .network import Network
 from .registry import convert, load_plugins
@@ -29,15 +29,13 @@ FIT_SAMPLE = 50_000
 
 
 def make_inputs(config: Config, columns: Sequence[str]) -> list[Input]:
-    """The inputs of a config, their modalities not yet fitted.
+    """The inputs of a complete config, their modalities not yet fitted.
 
     Raises:
         ConfigError: an unknown modality, column or option.
     """
-    if not config.inputs:
-        raise ConfigError("inputs: name at least one, such as {text: text, photo: image}")
     inputs = []
-    for name, spec in config.inputs.items():
+    for name, spec in config.specs.items():
         where = f"inputs.{name}"
         kind, options = component(spec, MODALITIES, where=where)
         own: Spec = {key: options.pop(key) for key in INPUT_KEYS if key in options}
@@ -79,9 +77,14 @@ def fit_inputs(inputs: Sequence[Input], table: Table, *, seed: int) -> None:
 
 
 def make_task(config: Config) -> Task:
-    """The task of a config, not yet fitted."""
+    """The task of a config, not yet fitted.
+
+    Raises:
+        ConfigError: no such task or option, or no inputs where the task cannot do without.
+    """
     name, options = component(config.task, TASKS, where="task")
-    return TASKS.create(name, where="task", **options)
+    task = TASKS.create(name, where="task", **options)
+    return task.without_inputs() if config.inputs == {} else task
 
 
 def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: Sequence[str] | None = None) -> Network:
@@ -97,7 +100,10 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
         for item in chosen
     }
     name, options = component(config.fusion, FUSIONS, where="fusion")
-    fusion = FUSIONS.create(name, list(built), config.width, where="fusion", **options)
+    if built:
+        fusion = FUSIONS.create(name, list(built), config.width, where="fusion", **options)
+    else:
+        fusion = NoFusion(config.width)
     return Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
 
 
@@ -120,7 +126,7 @@ def restore(folder: Path) -> tuple[Config, list[Input], Task, Network]:
         config = configs.read(folder / "config.yaml")
         saved: Mapping[str, Any] = read_json(folder / "state.json")
         load_plugins(config.plugins)
-        columns = [str(spec.get("column", name)) for name, spec in config.inputs.items()]
+        columns = [str(spec.get("column", name)) for name, spec in config.specs.items()]
         inputs = make_inputs(config, columns)
         for item in inputs:
             item.modality.restore(saved["inputs"][item.name])

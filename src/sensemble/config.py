@@ -107,8 +107,9 @@ class Config:
     """Everything about a run."""
 
     data: DataConfig = field(default_factory=DataConfig)
-    inputs: dict[str, Any] = field(default_factory=dict)
-    """By name; null leaves one out, as in `inputs.rating=null` on the command line. None: inferred from the table."""
+    inputs: dict[str, Any] | None = None
+    """By name; null leaves one out, as in `inputs.rating=null` on the command line. Null: inferred from the table.
+    `{}`: none at all, for a language model."""
     task: Any = field(default_factory=dict)
     fusion: Any = DEFAULT_FUSION
     width: int = 64
@@ -122,14 +123,21 @@ class Config:
     plugins: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in self.inputs:
+        for name in self.inputs or {}:
             if not str(name).strip() or "+" in str(name) or name in RESERVED:
                 raise ConfigError(f"inputs: {name!r} cannot be an input's name: reports use it; choose another")
-        inputs = {str(name): _plain(spec, f"inputs.{name}") for name, spec in self.inputs.items() if spec is not None}
-        object.__setattr__(self, "inputs", inputs)
+        if self.inputs:
+            specs = {str(name): spec for name, spec in self.inputs.items() if spec is not None}
+            inputs = {name: _plain(spec, f"inputs.{name}") for name, spec in specs.items()}
+            object.__setattr__(self, "inputs", inputs or None)
         object.__setattr__(self, "task", _plain(self.task, "task"))
         fusion = _plain(self.fusion, "fusion")
         object.__setattr__(self, "fusion", {"name": DEFAULT_FUSION, **fusion})
+
+    @property
+    def specs(self) -> dict[str, Spec]:
+        """The inputs by name; none where they are not inferred yet."""
+        return self.inputs or {}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, all defaults written out."""

@@ -49,8 +49,7 @@ def answer_views(
     device = next(network.parameters()).device
     shown = sorted({pair for view in views for pair in view.items()})
     samples = samples.only(sorted({store for _, store in shown}))
-    order = torch.stack([store.size(torch.arange(len(samples))) for store in samples.stores.values()]).sum(0)
-    order = order.argsort(stable=True)  # rows of like length together: less padding
+    order = samples.sizes(torch.arange(len(samples))).argsort(stable=True)  # like lengths together: less padding
     parts: list[list[Answers]] = [[] for _ in views]
     network.eval()
     done = 0
@@ -59,7 +58,9 @@ def answer_views(
         encoded = {(name, store): network.encode({name: given.inputs[store]})[name] for name, store in shown}
         for part, view in zip(parts, views, strict=True):
             seen = {name: encoded[name, store] for name, store in view.items()}
-            fused = network.fusion(seen or {shown[0][0]: _hidden(encoded[shown[0]])})
+            if not seen:  # all inputs hidden, or a model that has none
+                seen = {shown[0][0]: _hidden(encoded[shown[0]])} if shown else network.encode(given.inputs)
+            fused = network.fusion(seen)
             part.append(task.reply(network, fused, given.target))
         done += len(given)
         progress(done, len(samples))
@@ -90,11 +91,11 @@ def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256)
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every subset of the inputs but the empty one, smallest first, in the inputs' order."""
+    """Every subset of the inputs but the empty one, smallest first, in their order; that one if there are none."""
     sizes = range(1, len(names) + 1)
     if 2 ** len(names) - 1 > MOST_SUBSETS:
         sizes = (1, len(names) - 1, len(names))  # type: ignore[assignment]
-    return [subset for size in sizes for subset in combinations(names, size)]
+    return [subset for size in sizes for subset in combinations(names, size)] or [()]
 
 
 def values(task: Task, answers: Answers, samples: Samples) -> dict[str, float]:
@@ -129,11 +130,13 @@ def interval(metric: Metric, draws: Array) -> dict[str, Any]:
 def subset_scores(
     task: Task, all_answers: Sequence[Answers], names: Sequence[Sequence[str]], samples: Samples, draws: Array
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """The task's metric for each subset of inputs, by their names joined with `+`."""
+    """The task's metric for each subset of inputs, by their names joined with `+`; none for a model without inputs."""
     assert samples.target is not None
     draws = draws[:FEWER_RESAMPLES] if len(names) > MANY_SUBSETS else draws
     result = {}
     for subset, given in zip(names, all_answers, strict=True):
+        if not subset:
+            continue
         metric = task.metrics(given, samples.target)[task.metric]
         result["+".join(subset)] = {task.metric: interval(metric, draws)}
     return result

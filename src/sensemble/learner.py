@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 
 from . import build, checkpoint, evaluate
 from . import config as configs
+from .chat import Chat
 from .config import Config
 from .data.load import Input, Samples, check_unreadable, load
 from .data.read import read
@@ -29,7 +30,7 @@ class Learner:
 
     Args:
         inputs: modality by input name, `{"text": "text", "photo": {"name": "image", "size": 128}}`; `None` infers
-            them from the table.
+            them from the table, `{}` is none at all.
         task: what to predict, `{"name": "classify", "target": "label"}`; without a name it is inferred.
         fusion: how inputs are joined: a name, or a mapping of name and options.
         settings: any other key of the config, such as `train={"epochs": 5}`, `width=32` or `verdict="off"`.
@@ -116,7 +117,8 @@ class Learner:
             raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
         # The run's config names tables and models wherever it is read, so that it is found again and can be resumed.
         places = replace(data, train=_path(train), valid=_path(valid), test=_path(test))
-        config = self.config.replace(data=places, inputs=configs.anchor_models(self.config.inputs, Path()))
+        inputs = self.config.inputs and configs.anchor_models(self.config.inputs, Path())
+        config = self.config.replace(data=places, inputs=inputs)
         job = self._job = Job(config, folder, resume)
         try:
             yield from job.run(train, valid, test)
@@ -190,6 +192,33 @@ class Learner:
         draws = evaluate.weights(samples, seed=self.config.seed)
         return metrics_file(task, found, names, samples, draws)
 
+    def chat(
+        self,
+        *,
+        question: str | None = None,
+        history: str | None = None,
+        opening: str | None = None,
+        candidates: Sequence[str] | None = None,
+        **given: Any,
+    ) -> Chat:
+        """A dialogue with the model, which keeps the turns and gives them to the model as history.
+
+        Args:
+            question: the input of questions; `None` takes the one called `question`, or the only text.
+            history: the input that reads what was said; `None` takes the one called `history`, if there is one.
+            opening: what opens the dialogue, such as a picture's caption.
+            candidates: answers to choose from, for a model that ranks them.
+            given: other inputs, the same for every question: `image="photo.png"`. What is not given is missing.
+
+        Raises:
+            UserError: no such input, or a value that cannot be read.
+        """
+        task, _ = self._model()
+        return Chat(
+            self.predict, self._inputs, task.needs, cache=cache_of(self.config),
+            question=question, history=history, opening=opening, candidates=candidates, given=given,
+        )  # fmt: skip
+
     def save(self, folder: str | Path, *, whole: bool = False) -> Path:
         """Writes the model, with the evidence where there is any, to a folder that `load` reads.
 
@@ -243,7 +272,7 @@ class Learner:
         """The rows with every input's column; a column that is not there is missing throughout."""
         table = read(data)
         lacking = [item.column for item in self._inputs if item.column not in table.columns]
-        if len(lacking) == len(self._inputs):
+        if lacking and len(lacking) == len(self._inputs):
             known = ", ".join(item.column for item in self._inputs)
             raise DataError(f"{table.name} has none of the model's input columns ({known})")
         frame = table.frame.assign(**dict.fromkeys(lacking)) if lacking else table.frame
@@ -265,8 +294,8 @@ class Learner:
 
 def _with_model(config: Config, item: Input, place: Path) -> Config:
     """The config with the pretrained model of one input read from another place."""
-    spec = {**config.inputs[item.name], "encoder": {**item.encoder, "model": place.as_posix()}}
-    return config.replace(inputs={**config.inputs, item.name: spec})
+    spec = {**config.specs[item.name], "encoder": {**item.encoder, "model": place.as_posix()}}
+    return config.replace(inputs={**config.specs, item.name: spec})
 
 
 def _path(source: Any) -> str | dict[str, Any] | None:

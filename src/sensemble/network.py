@@ -12,7 +12,7 @@ from torch import nn
 from .encoders.base import Encoder, Pace
 from .fusion.base import Fusion
 from .modalities.base import Modality
-from .tokens import Tokens
+from .tokens import NOTHING, Tokens
 
 
 class Network(nn.Module):
@@ -49,6 +49,9 @@ class Network(nn.Module):
         """Raw tokens of any subset of the inputs -> tokens `(B, T_i, D)` of the common width."""
         encoded = {}
         for name, tokens in inputs.items():
+            if name == NOTHING:
+                encoded[name] = tokens
+                continue
             tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
             tokens = self.encoders[_key(name)](tokens)
             encoded[name] = tokens.with_values(self.project[_key(name)](tokens.values))

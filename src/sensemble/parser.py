@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .commands import get, runs
-from .commands.compare import compare
+from .commands import chat, compare, get, runs
 
-COMMANDS = (get.demo, get.samples, get.weights, get.cache, runs.audit, runs.fit, compare, runs.evaluate, runs.predict)
+COMMANDS = (
+    get.demo, get.samples, get.weights, get.cache,
+    runs.audit, runs.fit, compare.compare, runs.evaluate, runs.predict, chat.chat,
+)  # fmt: skip
 
 
 def make_parser() -> tuple[Parser, dict[str, Parser]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -190,7 +191,8 @@ class Job:
         self.network = build.make_network(self.config, self.inputs, self.task)
         count = parameters(self.network)
         fusion = self.config.fusion["name"]
-        yield Event("fit", f"Training {count:,} parameters on {len(self.parts['train']):,} rows, fusion {fusion}.")
+        how = f"fusion {fusion}" if self.inputs else "without any input"
+        yield Event("fit", f"Training {count:,} parameters on {len(self.parts['train']):,} rows, {how}.")
         steps = train(
             self.network, self.task, self.parts["train"], self.parts.get("valid"), self.config.train,
             seed=self.config.seed, place=self._place(), resume=self.resume,
@@ -272,7 +274,7 @@ class Job:
             return None
         if single is None:
             return Place(self.folder, model_files(self.config, self.inputs, self.task))
-        config = self.config.replace(inputs={single: self.config.inputs[single]})
+        config = self.config.replace(inputs={single: self.config.specs[single]})
         inputs = [item for item in self.inputs if item.name == single]
         return Place(self.folder / "singles" / safe_name(single), model_files(config, inputs, self.task))
 
@@ -306,7 +308,8 @@ def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     lines = [f"On {rows:,} test rows (95 % interval; trivial baseline):"]
     for name, each in metrics["test"].items():
         interval = f"[{each['low']:.3f}, {each['high']:.3f}]"
-        lines.append(f"  {name:<18} {each['value']:.3f} {interval:<18} {each['trivial']:.3f}")
+        trivial = "-" if math.isnan(each["trivial"]) else f"{each['trivial']:.3f}"
+        lines.append(f"  {name:<18} {each['value']:.3f} {interval:<18} {trivial}")
     return lines
 
 

@@ -49,7 +49,7 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str], dict
 
 def choose_inputs(config: Config, table: Table, guesses: Mapping[str, Guess]) -> tuple[dict[str, Spec], dict[str, str]]:
     """The inputs, as the config names them or as the values suggest, and why each has its modality."""
-    if config.inputs:
+    if config.inputs is not None:
         return config.inputs, {
             name: _reason(spec, guesses.get(str(spec.get("column", name)))) for name, spec in config.inputs.items()
         }
@@ -69,7 +69,7 @@ def choose_inputs(config: Config, table: Table, guesses: Mapping[str, Guess]) ->
 
 def left_out(config: Config, guesses: Mapping[str, Guess]) -> dict[str, dict[str, str]]:
     """The columns that are no inputs and have no other role, with what they seem to hold: `type` and `reason`."""
-    used = {str(spec.get("column", name)) for name, spec in config.inputs.items()} | _roles(config)
+    used = {str(spec.get("column", name)) for name, spec in config.specs.items()} | _roles(config)
     return {name: {"type": guess.kind, "reason": guess.reason} for name, guess in guesses.items() if name not in used}
 
 

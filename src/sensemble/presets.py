@@ -74,7 +74,7 @@ def choose_encoders(config: Config, table: Table, reasons: Mapping[str, str]) ->
         table: the rows to learn from.
         reasons: why each input has its modality.
     """
-    inputs, told = dict(config.inputs), dict(reasons)
+    inputs, told = dict(config.specs), dict(reasons)
     if config.quality == "fast":
         return inputs, told
     for name, spec in inputs.items():

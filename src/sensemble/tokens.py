@@ -16,6 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+NOTHING = ""
+"""The name under which a batch without any input says how many rows it has: one masked token a row."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -137,7 +140,7 @@ class Batch:
     """Rows ready for a network.
 
     Args:
-        inputs: `Tokens` by input name.
+        inputs: `Tokens` by input name, at least `NOTHING`.
         target: labels `(B, K)`, `None` when predicting.
         weight: `(B,)` float, how much each row counts in the loss; `None` counts all alike.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sensemble.metrics.base import estimate, resample
 from sensemble.metrics.captions import cider, distinct, exact_match, length, rouge, rouge_l
 from sensemble.metrics.corpus import Corpus
+from sensemble.metrics.generation import METRICS
 from sensemble.metrics.words import plain
 
 Texts = tuple[list[str], list[list[str]]]
@@ -121,6 +123,32 @@ def test_cider_rewards_what_tells_rows_apart() -> None:
 def test_exact_match_sets_case_and_spacing_aside() -> None:
     corpus = Corpus(["Two  Dogs ", "two dogs.", "", "猫"], ["two dogs", ["dogs", "two dogs"], "x", ["狗", "猫"]])
     assert exact_match(corpus).statistic(np.eye(4)).tolist() == [1, 0, 0, 1]
+
+
+def test_exact_match_distinct_and_length_equal_plain_loops(texts: Callable[..., Texts]) -> None:
+    seen: dict[str, set[float]] = {}
+    for seed in range(60):
+        answers, references = texts(seed)
+        corpus = Corpus(answers, references)
+        hits = 0
+        for answer, row in zip(answers, references, strict=True):
+            for reference in row:
+                if re.sub(r"\s+", " ", answer.strip().lower()) == re.sub(r"\s+", " ", reference.strip().lower()):
+                    hits += 1
+                    break
+        expected = {"exact_match": hits / len(answers)}
+        words = [plain(answer, corpus.rules) for answer in answers]
+        expected["length"] = sum(map(len, words)) / len(answers)
+        for size in (1, 2):
+            grams = [tuple(each[i : i + size]) for each in words for i in range(len(each) - size + 1)]
+            expected[f"distinct_{size}"] = len(set(grams)) / len(grams) if grams else math.nan
+        for name, wanted in expected.items():
+            assert value(METRICS[name](corpus), len(answers)) == pytest.approx(wanted, abs=1e-9, nan_ok=True), (
+                seed,
+                name,
+            )
+            seen.setdefault(name, set()).add(round(wanted, 4))
+    assert all(len(values) >= 4 for values in seen.values())
 
 
 def test_distinct_and_length() -> None:

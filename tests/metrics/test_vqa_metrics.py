@@ -30,8 +30,8 @@ def test_docstring_examples_hold() -> None:
 
 def test_equals_the_definition_for_ten_people() -> None:
     random = np.random.default_rng(0)
-    words = np.array(["yes", "no", "red", "2", "cat"])
-    rows = [random.choice(words[: random.integers(1, 6)], size=10).tolist() for _ in range(80)]
+    words = np.array(["yes", "no", "red", "2", "cat", "红色", "red red red", ""])
+    rows = [random.choice(words[: random.integers(1, 9)], size=10).tolist() for _ in range(80)]
     answers = random.choice(words, size=80).tolist()
     expected = [slow(answer, people) for answer, people in zip(answers, rows, strict=True)]
     assert scores(answers, rows) == pytest.approx(expected, abs=1e-9)

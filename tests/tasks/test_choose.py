@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import ndcg_score
 
 import sensemble as se
 from sensemble.data.table import Table
@@ -134,6 +135,52 @@ def test_scores_and_chance() -> None:
     chance = task.metrics(task.trivial(3), target)["recall_1"].statistic(ones)[0]
     assert chance == pytest.approx((1 / 2 + 1 / 3 + 1) / 3)
     assert task.surprise(answers, target).argmax() == 0
+
+
+def test_grades_are_kept_and_scored_by_ndcg() -> None:
+    random = np.random.default_rng(3)
+    sizes = random.integers(2, 12, 80)
+    options = [[f"answer {place}" for place in range(size)] for size in sizes]
+    grades: list[Any] = [(random.integers(0, 5, size) / 5).tolist() for size in sizes]
+    grades[3], grades[4], options[5], grades[5] = None, [0] * sizes[4], "one | two", "0.25|1"
+    rows = table(y=[0] * 80, options=options, grades=grades)
+    task = Choose(target="y", candidates="options", relevance="grades", metric="ndcg").fit(rows)
+    target = task.collate(rows)
+    assert target is not None and task.candidates.grades(target)[5] == pytest.approx([0.25, 1])
+    shuffled = target[torch.arange(79, -1, -1)]
+    assert task.truth(shuffled)[74] == "one" and task.candidates.grades(shuffled)[76] is None
+    answers = [Ranked([], random.normal(size=2 if row == 5 else size)) for row, size in enumerate(sizes)]
+    found = task.metrics(answers, target)["ndcg"].statistic(np.eye(80))
+    asked = task.candidates.grades(target)
+    for row, (each, wanted) in enumerate(zip(answers, asked, strict=True)):
+        if wanted is None or not wanted.any():
+            assert np.isnan(found[row])
+        else:
+            expected = ndcg_score([wanted], [each.scores], k=int((wanted > 0).sum()))
+            assert found[row] == pytest.approx(expected, abs=1e-6)
+    assert np.isfinite(found).sum() >= 70
+    fresh = task.collate(table(y=[1], options=["a|b"]))  # no grades here
+    assert fresh is not None and np.isnan(task.metrics(answers[:1], fresh)["ndcg"].statistic(np.ones((1, 1)))[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ([1.0], r"row 0, column 'grades': 1 grades for 2 candidates"),
+        ("1|x", r"'1\|x' is no list of numbers"),
+        ([1, -1], "grades are numbers from 0"),
+        (0.5, "is no list of numbers"),
+    ],
+)
+def test_grades_that_fit_no_candidates(cell: Any, message: str) -> None:
+    rows = table(y=[0], options=["a|b"], grades=[cell])
+    with pytest.raises(DataError, match=message):
+        Choose(target="y", candidates="options", relevance="grades").fit(rows)
+
+
+def test_ndcg_needs_grades() -> None:
+    with pytest.raises(ConfigError, match="unknown metric 'ndcg'"):
+        Choose(target="y", candidates="options", metric="ndcg")
 
 
 def test_stacking_weighs_the_models() -> None:

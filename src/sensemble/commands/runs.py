@@ -113,7 +113,8 @@ def evaluate(options: argparse.Namespace) -> int:
         return 0
     for line in score_lines(metrics):
         print(line)
-    print(f"{metrics['metric']} by the inputs it may see:")
+    if metrics["subsets"]:
+        print(f"{metrics['metric']} by the inputs it may see:")
     for name, scores in metrics["subsets"].items():
         score = scores[metrics["metric"]]
         print(f"  {name:<40} {score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]")

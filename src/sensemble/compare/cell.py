@@ -95,7 +95,7 @@ class Bench:
     def prepare(self, cell: Cell) -> Prepared:
         """The fold of a cell, read and fitted."""
         config = self.variants[cell.variant].config
-        about = repr((cell.repeat, cell.fold, config.inputs, config.task, config.data, config.quality))
+        about = repr((cell.repeat, cell.fold, config.specs, config.task, config.data, config.quality))
         if about not in self._kept:
             self._kept.clear()
             load_plugins(config.plugins)

@@ -63,7 +63,7 @@ def compare(
     table = read(source)
     plan = [replace(each, config=complete(each.config, table)[0]) for each in variants(mapping, vary or {})]
     if alone:
-        plan += singles(plan[0].config, list(plan[0].config.inputs))
+        plan += singles(plan[0].config, list(plan[0].config.specs))
     cells = [
         Cell(number, repeat, fold) for repeat in range(repeats) for fold in range(folds) for number in range(len(plan))
     ]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import DataError, Unreadable
 from ..modalities.base import Modality
-from ..tokens import Batch, Tokens
+from ..tokens import NOTHING, Batch, Tokens
 from .cache import Cache, load_many
 from .table import Table
 
@@ -148,10 +148,17 @@ class Samples:
 
     def batch(self, rows: Tensor) -> Batch:
         return Batch(
-            {name: store.tokens(rows) for name, store in self.stores.items()},
+            {name: store.tokens(rows) for name, store in self.stores.items()}
+            or {NOTHING: Tokens.stack([None] * len(rows), shape=())},
             None if self.target is None else self.target[rows],
             None if self.weight is None else self.weight[rows],
         )
+
+    def sizes(self, rows: Tensor) -> Tensor:
+        """`(B,)` tokens of some rows, of all inputs together, or of the labels where there are no inputs."""
+        if self.stores:
+            return torch.stack([store.size(rows) for store in self.stores.values()]).sum(0)
+        return torch.zeros(len(rows), dtype=torch.long) if self.target is None else self.target.mask[rows].sum(1)
 
     def stream(self, batches: Iterable[Tensor], *, pin: bool = False) -> Iterator[Batch]:
         """The batches of some row numbers, one after another, each read while its predecessor is used.
@@ -217,7 +224,7 @@ class Samples:
         """
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         order = torch.randperm(len(self), generator=generator)
-        sizes = torch.stack([store.size(order) for store in self.stores.values()]).sum(0)
+        sizes = self.sizes(order)
         if int(sizes.max()) > int(sizes.min()):
             pools = torch.split(order, size * 32), torch.split(sizes, size * 32)
             order = torch.cat([rows[long.argsort(stable=True)] for rows, long in zip(*pools, strict=True)])

@@ -37,6 +37,8 @@ class NGram:
         self.begin = num_tokens
         self.counts: list[Counts] = []
         """By length of the context."""
+        self.totals: list[dict[tuple[int, ...], int]] = []
+        """How often anything follows it."""
         self.discounts: list[float] = []
 
     def fit(self, texts: Sequence[Sequence[int]]) -> NGram:
@@ -50,7 +52,7 @@ class NGram:
                     raw[size][ids[place - size : place]][ids[place]] += 1
                     if place - size > 0:
                         before[size][ids[place - size : place + 1]].add(ids[place - size - 1])
-        self.counts, self.discounts = [], []
+        self.counts, self.totals, self.discounts = [], [], []
         for size, table in enumerate(raw):
             counts = {
                 # nothing stands before a text's beginning, and the longest contexts are given up to nobody
@@ -60,6 +62,7 @@ class NGram:
             }  # fmt: skip
             once, twice = (sum(count == n for after in counts.values() for count in after.values()) for n in (1, 2))
             self.counts.append(counts)
+            self.totals.append({context: sum(after.values()) for context, after in counts.items()})
             self.discounts.append(once / (once + 2 * twice) if once and twice else 0.5)
         return self
 
@@ -68,10 +71,11 @@ class NGram:
         history = (self.begin, *before)
         result = 1 / self.num_tokens
         for size in range(min(self.order, len(history) + 1)):
-            after = self.counts[size].get(history[len(history) - size :])
+            context = history[len(history) - size :]
+            after = self.counts[size].get(context)
             if after is None:
                 break
-            discount, total = self.discounts[size], sum(after.values())
+            discount, total = self.discounts[size], self.totals[size][context]
             result = (max(after.get(token, 0) - discount, 0) + discount * len(after) * result) / total
         return result
 

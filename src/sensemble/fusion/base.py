@@ -70,4 +70,18 @@ class Fusion(nn.Module, ABC):
         return Tokens(values, tokens.mask | first)
 
 
+class NoFusion(Fusion):
+    """Stands where a model has no inputs: one masked token a row, so that heads and decoders give the prior."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__((), width)
+
+    def forward(self, inputs: Mapping[str, Tokens]) -> Tokens:
+        rows = next(iter(inputs.values())).mask  # (B, 1)
+        return Tokens(self.absent.new_zeros(len(rows), 1, self.width), rows.new_zeros(len(rows), 1))
+
+    def fuse(self, inputs: dict[str, Tokens], present: Tensor) -> Tokens:
+        raise NotImplementedError("there is nothing to fuse")
+
+
 FUSIONS: Registry[Fusion] = Registry("fusion", package="sensemble.fusion")

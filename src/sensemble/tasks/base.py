@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..data.table import Table
+from ..errors import ConfigError
 from ..metrics.base import Metric
 from ..network import Network
 from ..registry import Registry
@@ -34,6 +35,11 @@ class Task(ABC):
     def columns(self) -> list[str]:
         """The table's columns that hold the target."""
 
+    @property
+    def needs(self) -> list[str]:
+        """Columns beside the inputs without which nothing can be answered: see `given`."""
+        return []
+
     @abstractmethod
     def fit(self, table: Table) -> Task:
         """Learns labels, scales and the prior from the training rows. Returns self.
@@ -41,6 +47,14 @@ class Task(ABC):
         Raises:
             DataError: a target that cannot be learned, with row and column.
         """
+
+    def without_inputs(self) -> Task:
+        """The task for a model that has no input at all, such as a language model; most have nothing to learn then.
+
+        Raises:
+            ConfigError: this one cannot do without.
+        """
+        raise ConfigError("inputs: this task needs at least one, such as {text: text, photo: image}")
 
     @abstractmethod
     def head(self, width: int) -> nn.Module:

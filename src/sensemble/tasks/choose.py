@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..data.table import Table
 from ..encoders import base as encoders
-from ..errors import ConfigError, DataError, unknown
+from ..errors import ConfigError, unknown
 from ..metrics.base import Array, Metric
 from ..metrics.ranking import ranking_metrics
 from ..modalities.text import Text
@@ -24,10 +24,8 @@ from ..network import Network
 from ..nn.attention import AttentionPool
 from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
-from .references import References
+from .candidates import Candidates
 
-UNKNOWN = -1
-"""Place of the right candidate where it is not known."""
 LOWEST = -1e4
 
 
@@ -55,11 +53,15 @@ class Choose(Task):
         target: the column of the right candidate: its text, or its place counted from 0. A number is a place, even
             where a candidate reads like it.
         candidates: the column of candidates: lists of texts, or texts parted by `separator`.
+        relevance: a column of grades from 0, how well each candidate would do: lists in the candidates' order, or texts
+            parted by `separator`. They are scored by NDCG, as visual dialogue's dense annotations are; rows and whole
+            tables may lack them, as its training split does.
         separator: between candidates in one text.
         encoder: of the candidates: a text encoder's name, with its options; it must read ids.
         vocab: most pieces of text that it may know.
         length: most tokens of a candidate; what is beyond is cut.
-        metric: the score by which models are chosen: `mrr`, `recall_1`, `recall_5`, `recall_10` or `mean_rank`.
+        metric: the score by which models are chosen: `mrr`, `recall_1`, `recall_5`, `recall_10` or `mean_rank`;
+            with `relevance` also `ndcg`.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Choose(Task):
         *,
         target: str,
         candidates: str,
+        relevance: str | None = None,
         separator: str = "|",
         encoder: str | dict[str, Any] = "bag",
         vocab: int = 8000,
@@ -74,57 +77,46 @@ class Choose(Task):
         metric: str = "mrr",
     ) -> None:
         self.target = target
-        self.candidates = candidates
-        self.separator = separator
         self.encoder: Mapping[str, Any] = {"name": encoder} if isinstance(encoder, str) else encoder
         made = encoders.create_modality("text", {"vocab": vocab}, self.encoder, where="task")
         if not isinstance(made, Text):
             raise ConfigError(
                 "task.encoder: candidates are read as ids; choose an encoder that is trained from scratch"
             )
-        known = ranking_metrics(np.zeros((1, 2)), [0])
+        known = ranking_metrics(np.zeros((1, 2)), [0], [None] if relevance else None)
         if metric not in known:
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.metric = metric
-        self.references = References([candidates], vocab=vocab, length=length)
+        self.graded = relevance is not None
+        self.candidates = Candidates(target, candidates, relevance, separator=separator, vocab=vocab, length=length)
 
     @property
     def columns(self) -> list[str]:
         return [self.target]
 
+    @property
+    def needs(self) -> list[str]:
+        return [self.candidates.candidates]
+
     def fit(self, table: Table) -> Choose:
-        self.references.fit(self._split(table))
-        target = self.collate(table)
-        if target is None or not bool(target.present.any()):
-            raise DataError(f"{table.name}, column {self.target!r}: no training row says which candidate is right")
+        self.candidates.fit(table)
         return self
 
     def head(self, width: int) -> nn.Module:
-        encoder = encoders.create("text", self.references.text, self.encoder, where="task.encoder")
+        encoder = encoders.create("text", self.candidates.references.text, self.encoder, where="task.encoder")
         return Matcher(width, encoder)
 
     def collate(self, table: Table) -> Tokens | None:
-        """`(n, K)`: the right candidate's place, then the candidates' ids, each with `END` after it."""
-        if self.target not in table.columns or self.candidates not in table.columns:
-            return None
-        given = self.given(table)
-        texts = self.references.read(self._split(table))
-        right = [self._place(table, row, list(each)) for row, each in enumerate(texts)]
-        places = torch.tensor(right, dtype=given.values.dtype)
-        values = torch.cat([places.unsqueeze(1), given.values[:, 1:]], 1)
-        return Tokens(values, given.mask & (places != UNKNOWN).unsqueeze(1))
+        return self.candidates.collate(table)
 
     def given(self, table: Table) -> Tokens:
-        ids = self.references.collate(self._split(table))
-        assert ids is not None
-        front = torch.full((len(table), 1), UNKNOWN, dtype=ids.values.dtype)
-        return Tokens(torch.cat([front, ids.values], 1), torch.cat([ids.present.unsqueeze(1), ids.mask], 1))
+        return self.candidates.given(table)
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         """Cross-entropy of the right candidate among the row's."""
         assert batch.target is not None
         scores, _ = self._scores(network, network(batch.inputs), batch.target)  # (B, C)
-        right = batch.target.values[:, 0].long()
+        right = self.candidates.places(batch.target)
         known = batch.target.present & (right >= 0)
         each = F.cross_entropy(scores, right.clamp(min=0), reduction="none")
         weight = known.to(each.dtype) if batch.weight is None else known * batch.weight
@@ -137,22 +129,23 @@ class Choose(Task):
         assert given is not None, "candidates are needed"
         scores, sizes = self._scores(network, fused, given)
         rows = scores.double().log_softmax(1).cpu().numpy()
-        texts = self.references.texts(_texts(Tokens(given.values.cpu(), given.mask.cpu())))
+        texts = self.candidates.texts(given.to("cpu"))
         return [Ranked(row, each[:size]) for row, each, size in zip(texts, rows, sizes.tolist(), strict=True)]
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
-        sizes = self._sizes(target).tolist()
+        sizes = self.candidates.sizes(target).tolist()
         scores = [
             each.scores if len(each.scores) else np.zeros(size) for each, size in zip(answers, sizes, strict=True)
         ]
-        return ranking_metrics(scores, target.values[:, 0].numpy())
+        grades = self.candidates.grades(target) if self.graded else None
+        return ranking_metrics(scores, self.candidates.places(target).numpy(), grades)
 
     def trivial(self, rows: int) -> list[Ranked]:
         """All candidates alike: what chance gives."""
         return [Ranked([], np.zeros(0))] * rows
 
     def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
-        return PoolStacker(answers, target.values[:, 0].numpy())
+        return PoolStacker(answers, self.candidates.places(target).numpy())
 
     def records(self, answers: Answers) -> list[dict[str, Any]]:
         """`prediction`, its probability as `score`, and `ranking`, all candidates' places, the best first."""
@@ -170,72 +163,29 @@ class Choose(Task):
         return result
 
     def truth(self, target: Tokens) -> list[str]:
-        texts = self.references.texts(_texts(target))
-        return [
-            row[place] if place >= 0 else "" for row, place in zip(texts, target.values[:, 0].tolist(), strict=True)
-        ]
+        texts, places = self.candidates.texts(target), self.candidates.places(target).tolist()
+        return [row[place] if place >= 0 else "" for row, place in zip(texts, places, strict=True)]
 
     def surprise(self, answers: Answers, target: Tokens) -> Array:
-        right = target.values[:, 0].tolist()
+        right = self.candidates.places(target).tolist()
         return np.array(
             [-each.scores[place] if place >= 0 else 0.0 for each, place in zip(answers, right, strict=True)]
         )
 
     def state(self) -> dict[str, Any]:
-        return {"references": self.references.state()}
+        return {"references": self.candidates.references.state()}
 
     def restore(self, state: dict[str, Any]) -> Choose:
-        self.references.restore(state["references"])
+        self.candidates.references.restore(state["references"])
         return self
 
     def _scores(self, network: Network, fused: Tokens, given: Tokens) -> tuple[Tensor, Tensor]:
         """How well each candidate fits, `(B, C)`, very low where a row has fewer; and how many each row has, `(B,)`."""
-        ids, owners = self.references.every(_texts(given))  # (S, T), (S,)
+        ids, owners = self.candidates.every(given)  # (S, T), (S,)
         found = network.head(fused, ids, owners)  # (S,)
         sizes = torch.bincount(owners, minlength=len(fused))  # (B,)
         places = torch.arange(max(int(sizes.max()), 1), device=owners.device) < sizes.unsqueeze(1)  # (B, C)
         return found.new_full(places.shape, LOWEST).masked_scatter(places, found), sizes
-
-    def _sizes(self, target: Tokens) -> Tensor:
-        owners = self.references.every(_texts(target))[1]
-        return torch.bincount(owners, minlength=len(target))
-
-    def _split(self, table: Table) -> Table:
-        """The table with its candidates as lists.
-
-        Raises:
-            DataError: an empty candidate, which would shift the places of those after it.
-        """
-        cells = []
-        for row, cell in enumerate(table.column(self.candidates)):
-            texts = [part.strip() for part in cell.split(self.separator)] if isinstance(cell, str) else cell
-            if texts is not None and any(text is None or not str(text).strip() for text in texts):
-                raise DataError(
-                    f"{table.name}, row {table.row(row)}, column {self.candidates!r}: candidate "
-                    f"{[bool(text and str(text).strip()) for text in texts].index(False)} is empty"
-                )
-            cells.append(texts)
-        frame = table.frame.copy(deep=False)
-        frame[self.candidates] = np.array([*cells, None], dtype=object)[:-1]
-        return Table(frame, table.root, table.name)
-
-    def _place(self, table: Table, row: int, texts: list[str]) -> int:
-        """Where a row's right candidate stands."""
-        cell = table.column(self.target)[row]
-        if cell is None or not texts:
-            return UNKNOWN
-        if isinstance(cell, str) and cell.strip() in texts:
-            return texts.index(cell.strip())
-        try:
-            place = int(float(cell))
-        except (TypeError, ValueError):
-            place = UNKNOWN
-        if not 0 <= place < len(texts):
-            raise DataError(
-                f"{table.name}, row {table.row(row)}, column {self.target!r}: {str(cell)!r} is neither one of the "
-                f"row's {len(texts)} candidates nor the place of one, counted from 0"
-            )
-        return place
 
 
 class Matcher(nn.Module):
@@ -294,8 +244,3 @@ class PoolStacker(Stacker):
             scores = np.stack([part.scores for part in parts], 1) @ self.weights
             result.append(Ranked(parts[0].candidates, scores - np.logaddexp.reduce(scores) if len(scores) else scores))
         return result
-
-
-def _texts(given: Tokens) -> Tokens:
-    """The candidates' ids, without the right one's place."""
-    return Tokens(given.values[:, 1:], given.mask[:, 1:])

@@ -27,14 +27,13 @@ from ..network import Network
 from ..registry import check
 from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
+from .language import PERPLEXITIES, Baseline, foresee, log_probability, perplexities
 from .references import References
-from .writing import Answer, VoteStacker, commonest, likeness, sureness, text_metrics
+from .writing import Answer, VoteStacker, commonest, examples, lengths, likeness, sureness, text_metrics
 
 EPSILON = 1e-6
 SHORT = 3
 """Tokens of a mean answer up to which, where answers repeat, being exactly right is the measure."""
-SHOWN = 12
-"""Texts shown in a report."""
 SAMPLE = 500
 """Training texts among which the most typical one is looked for."""
 
@@ -45,7 +44,9 @@ class Generate(Task):
 
     Which of these it is, the inputs decide: a picture gives captions, a picture and a question visual question
     answering, a clip and a question video question answering, a text translation, a dialogue's past a reply.
-    Answers are a list of `Answer`. A row whose inputs are all missing gets what the language alone suggests.
+    Answers are a list of `Answer`. A row whose inputs are all missing gets what the language alone suggests; a model
+    without any input (`inputs: {}`) is a language model. Scored answers also say how likely the model found the true
+    text: `perplexity` a token and `byte_perplexity`, beside those of an n-gram model of the training texts.
 
     Args:
         target: the column of texts, or several; a cell may hold a list. A row's texts are all right (references):
@@ -60,8 +61,8 @@ class Generate(Task):
         label_smoothing: share of certainty given away to the other tokens.
         blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
             learned, too.
-        metric: the score by which models are chosen, any of `metrics.generation`; else `exact_match` where answers
-            are short and repeat, and `cider` elsewhere.
+        metric: the score by which models are chosen, any of `metrics.generation`, `perplexity` or `byte_perplexity`;
+            else `exact_match` where answers are short and repeat, `perplexity` without inputs, and `cider` elsewhere.
         valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
     """
 
@@ -94,8 +95,8 @@ class Generate(Task):
         self.allowed = allowed
         self.language = language
         rules_for([], language)  # refuses what is no language
-        if metric is not None and metric not in METRICS:
-            raise ConfigError(f"task.metric: {unknown('metric', metric, METRICS)}")
+        if metric is not None and metric not in (*METRICS, *PERPLEXITIES):
+            raise ConfigError(f"task.metric: {unknown('metric', metric, [*METRICS, *PERPLEXITIES])}")
         self.label_smoothing = label_smoothing
         self.blind = blind
         self.wanted_metric = metric
@@ -105,6 +106,7 @@ class Generate(Task):
         self.metric_ = "exact_match"
         self.answers_: list[str] = []
         self._shares: Tensor | None = None  # of the tokens, among the training rows
+        self._baseline: Baseline | None = None
         self._trie: Trie | None = None
 
     @property
@@ -132,7 +134,13 @@ class Generate(Task):
         assert target is not None
         tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
         self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
+        self._baseline = Baseline(self.references, target[target.present])
         return self
+
+    def without_inputs(self) -> Generate:
+        other = copy.copy(self)
+        other.wanted_metric = self.wanted_metric or PERPLEXITIES[0]
+        return other
 
     def head(self, width: int) -> Decoder:
         decoder = DECODERS.create(
@@ -148,7 +156,12 @@ class Generate(Task):
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         """The mean of the tokens' cross-entropy, each row's tokens weighing as the row does."""
-        logits, wanted = self.foresee(network, batch)
+        assert batch.target is not None
+        fused = network(batch.inputs)
+        if network.training and self.blind:
+            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
+        wanted = self.references.one(batch.target, draw=network.training)
+        logits = foresee(decoder_of(network), fused, wanted)
         each = F.cross_entropy(
             logits, wanted.values[wanted.mask], reduction="none", label_smoothing=self.label_smoothing
         )
@@ -157,26 +170,22 @@ class Generate(Task):
         weight = batch.weight.unsqueeze(1).expand_as(wanted.mask)[wanted.mask]
         return (each * weight).sum() / weight.sum().clamp(min=EPSILON)
 
-    def foresee(self, network: Network, batch: Batch) -> tuple[Tensor, Tokens]:
-        """Scores `(real tokens, V)` for each token of the references, and these: `(B, T)`, one a row.
-
-        In training, one of a row's references is drawn, and some rows are hidden from the decoder.
-        """
-        assert batch.target is not None
-        fused, decoder = network(batch.inputs), decoder_of(network)
-        if network.training and self.blind:
-            fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
-        wanted = self.references.one(batch.target, draw=network.training)
-        before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
-        return decoder.scores(decoder(fused, before)[wanted.mask]).float(), wanted
-
     def answer(self, network: Network, fused: Tokens) -> list[Answer]:
         return self.write(network, fused)
+
+    def reply(self, network: Network, fused: Tokens, given: Tokens | None) -> list[Answer]:
+        answers = self.write(network, fused)
+        if given is None:
+            return answers
+        found = log_probability(decoder_of(network), fused, self.references.one(given, draw=False))
+        return [each._replace(likelihood=value) for each, value in zip(answers, found, strict=True)]
 
     def write(
         self, network: Network, fused: Tokens, *, search: Search | None = None, prefix: Sequence[str] | None = None
     ) -> list[Answer]:
         """The answers for fused tokens, written as the config says or otherwise.
+
+        Rows that see nothing all get the same text, which is written once, unless it is drawn at random.
 
         Args:
             network: in evaluation mode.
@@ -184,15 +193,21 @@ class Generate(Task):
             search: instead of the config's.
             prefix: a beginning for each row's text.
         """
+        search = search or self.search
+        rows = torch.arange(len(fused), device=fused.mask.device)
+        if prefix is None and not search.temperature and len(rows):
+            rows = torch.where(fused.present, rows, fused.present.long().argmin())  # the first that sees nothing
+        chosen, places = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         found = write(
             decoder_of(network),
-            fused,
+            fused[chosen],
             length=self.length,
-            search=search or self.search,
+            search=search,
             prefix=None if prefix is None else self.references.encode(prefix),
             allowed=self._trie,
         )
-        return [Answer(self.references.decode(each.ids), each.score) for each in found]
+        answers = [Answer(self.references.decode(each.ids), each.score) for each in found]
+        return [answers[place] for place in places.tolist()]
 
     def quick(self) -> Generate:
         """The same task with greedy search."""
@@ -201,8 +216,10 @@ class Generate(Task):
         return other
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
-        names = tuple(dict.fromkeys((*USUAL, self.metric)))
-        return text_metrics(answers, self.references.texts(target), language=self.language, names=names)
+        names = [name for name in dict.fromkeys((*USUAL, self.metric)) if name in METRICS]
+        written = text_metrics(answers, self.references.texts(target), language=self.language, names=names)
+        likelihoods = [each.likelihood for each in answers]
+        return {**written, **perplexities(likelihoods, target, self.references, self._baseline)}
 
     def trivial(self, rows: int) -> list[Answer]:
         return [Answer(self.common_, 0.0)] * rows
@@ -227,18 +244,9 @@ class Generate(Task):
 
     def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
         """`examples`, evenly spread over the rows, and `lengths`, how many texts have how many tokens."""
-        truth = self.truth(target)
-        places = np.unique(np.linspace(0, len(truth) - 1, min(SHOWN, len(truth))).astype(int)).tolist()
-        examples = [
-            {"truth": truth[place], "prediction": answers[place].text, "score": answers[place].score}
-            for place in places
-        ]
-        written = Counter(len(ids) for ids in self.references.encode(each.text for each in answers))
-        wanted = Counter(len(ids) for row in self.references.ids(target) for ids in row[:1])
-        lengths = [
-            {"tokens": size, "written": written[size], "wanted": wanted[size]} for size in sorted(written | wanted)
-        ]
-        return {"examples": examples, "lengths": lengths}
+        written = [len(ids) for ids in self.references.encode(each.text for each in answers)]
+        wanted = [len(ids) for row in self.references.ids(target) for ids in row[:1]]
+        return {"examples": examples(answers, self.truth(target)), "lengths": lengths(written, wanted)}
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "references": self.references.state()}

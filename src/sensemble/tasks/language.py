@@ -1,72 +1,113 @@
-"""How likely a generating model, and an n-gram baseline, find the true texts.
+"""How likely a generating model, and an n-gram baseline, find the true texts: perplexity as a score of a task.
 
 Legend: B batch, T tokens of a text, V ids, n rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.load import Samples
-from ..decoders.base import END
+from ..decoders.base import END, Decoder
 from ..decoders.ngram import NGram
+from ..metrics.base import Array, Metric
 from ..metrics.language import Likelihood
-from ..network import Network
 from ..tokens import Tokens
-from .generate import Generate
+from .references import References
+
+PERPLEXITIES = ("perplexity", "byte_perplexity")
+CHUNK = 64
+"""Rows whose scores of all ids are in memory at a time."""
+MOST_TEXTS = 20_000
+"""Training texts that the baseline counts."""
 
 
-@torch.no_grad()
-def likelihood(network: Network, task: Generate, samples: Samples, *, batch: int = 256) -> Likelihood:
-    """What a model thinks of each row's first reference, given the row's inputs.
+def foresee(decoder: Decoder, fused: Tokens, wanted: Tokens) -> Tensor:
+    """Scores of all ids for each real token of some texts: fused `(B, T', D)`, ids `(B, T)` -> `(real tokens, V)`."""
+    before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
+    return decoder.scores(decoder(fused, before)[wanted.mask]).float()
+
+
+def log_probability(decoder: Decoder, fused: Tokens, wanted: Tokens) -> list[float]:
+    """The natural logarithm of each text's probability: fused `(B, T', D)`, ids `(B, T)` -> B numbers."""
+    result: list[float] = []
+    for start in range(0, len(wanted), CHUNK):
+        rows = slice(start, start + CHUNK)
+        texts = wanted[rows]
+        each = F.cross_entropy(foresee(decoder, fused[rows], texts), texts.values[texts.mask], reduction="none")
+        total = torch.zeros(texts.mask.shape, dtype=torch.float64, device=each.device)
+        result += total.masked_scatter(texts.mask, -each.double()).sum(1).tolist()  # (b, T) -> (b,)
+    return result
+
+
+class Baseline:
+    """An n-gram model of the training texts, which looks at no input. It is counted when it is first asked.
 
     Args:
-        network: the model.
-        task: fitted.
-        samples: labelled rows.
-        batch: rows at a time.
-    """
-    assert samples.target is not None, "these rows have no texts"
-    device = next(network.parameters()).device
-    network.eval()
-    totals = []
-    for rows in samples.batches(batch):
-        part = samples.batch(rows).to(device)
-        assert part.target is not None
-        logits, wanted = task.foresee(network, part)
-        each = F.cross_entropy(logits, wanted.values[wanted.mask], reduction="none").double()  # (real tokens,)
-        total = torch.zeros(wanted.mask.shape, dtype=torch.float64, device=device).masked_scatter(wanted.mask, -each)
-        totals.append(total.sum(1).cpu().numpy())  # (B, T) -> (B,)
-    return Likelihood(np.concatenate(totals), *_sizes(task, samples.target))
-
-
-def baseline(task: Generate, train: Tokens, target: Tokens, *, order: int = 4) -> Likelihood:
-    """What an n-gram model of the training texts, which looks at no input, thinks of each row's first reference.
-
-    Args:
-        task: fitted; gives the tokens.
+        references: fitted; gives the tokens.
         train: labels to count.
-        target: labels to foresee.
         order: n.
     """
-    texts = [ids[: task.length] for row in task.references.ids(train) for ids in row]
-    model = NGram(task.references.num_tokens, order=order).fit(texts)
-    wanted = [row[:-1] if row[-1:] == [END] else row for row in _first(task, target)]
-    ends = [row[-1:] == [END] for row in _first(task, target)]
-    totals = [model.log_probability(ids, ends=end) for ids, end in zip(wanted, ends, strict=True)]
-    return Likelihood(np.array(totals), *_sizes(task, target))
+
+    def __init__(self, references: References, train: Tokens, *, order: int = 4) -> None:
+        self.references = references
+        self.train = train
+        self.order = order
+        self._model: NGram | None = None
+
+    def log_probability(self, target: Tokens) -> Array:
+        """`(n,)` the natural logarithm of the probability of each row's first reference."""
+        if self._model is None:
+            places = np.linspace(0, len(self.train) - 1, min(len(self.train), MOST_TEXTS)).astype(int)
+            rows = self.references.ids(self.train[torch.as_tensor(places)])
+            texts = [ids[: self.references.length] for row in rows for ids in row]
+            self._model = NGram(self.references.num_tokens, order=self.order).fit(texts)
+        texts = _first(self.references, target)
+        return np.array(
+            [self._model.log_probability([id for id in ids if id != END], ends=ids[-1:] == [END]) for ids in texts]
+        )
 
 
-def _first(task: Generate, target: Tokens) -> list[list[int]]:
+def perplexities(
+    likelihoods: Sequence[float | None], target: Tokens, references: References, baseline: Baseline | None
+) -> dict[str, Metric]:
+    """`perplexity` and `byte_perplexity` of each row's first reference, as it is learned: cut, with its end.
+
+    Args:
+        likelihoods: the logarithm of each one's probability; `None` where no model was asked: what the baseline thinks.
+        target: labels.
+        references: read them.
+        baseline: `None` where the training texts are not at hand, as in a loaded run: then it is undefined.
+    """
+    kept: list[dict[str, Metric]] = []
+
+    def later(name: str) -> Callable[[Array], Array]:
+        def statistic(weights: Array) -> Array:
+            if not kept:
+                total = np.array([np.nan if each is None else each for each in likelihoods], dtype=np.float64)
+                unknown = np.isnan(total)
+                if baseline is not None and unknown.any():
+                    total[unknown] = baseline.log_probability(target)[unknown]
+                kept.append(Likelihood(total, *_sizes(references, target)).metrics())
+            return kept[0][name].statistic(weights)
+
+        return statistic
+
+    return {name: Metric(later(name), higher=False) for name in PERPLEXITIES}
+
+
+def _first(references: References, target: Tokens) -> list[list[int]]:
     """The first reference of each row as it is learned: cut, `END` at its end if it was not."""
-    wanted = task.references.one(target, draw=False)
+    wanted = references.one(target, draw=False)
     return [ids[:size] for ids, size in zip(wanted.values.tolist(), wanted.mask.sum(1).tolist(), strict=True)]
 
 
-def _sizes(task: Generate, target: Tokens) -> tuple[np.ndarray, np.ndarray]:
+def _sizes(references: References, target: Tokens) -> tuple[Array, Array]:
     """`(n,)` tokens and bytes of each row's first reference."""
-    first = _first(task, target)
-    texts = [task.references.decode(token for token in ids if token != END) for ids in first]
+    first = _first(references, target)
+    texts = [references.decode(token for token in ids if token != END) for ids in first]
     return np.array([float(len(ids)) for ids in first]), np.array([float(len(text.encode())) for text in texts])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from ..metrics.words import plain, rules_for
 from .base import Answers, Stacker
 
 EPSILON = 1e-6
+SHOWN = 12
+"""Texts shown in a report."""
 SAMPLE = 500
 """Texts among which the most typical one is looked for."""
 
@@ -29,10 +31,12 @@ class Answer(NamedTuple):
     Args:
         text: what was written.
         score: mean log-probability of its tokens: how sure the model is.
+        likelihood: log-probability of the row's true text, where that was given and a model was asked.
     """
 
     text: str
     score: float
+    likelihood: float | None = None
 
 
 def text_metrics(
@@ -105,6 +109,20 @@ def commonest(counts: Counter[str], *, language: str = "auto") -> str:
     rules = rules_for(texts, language)
     bags = [Counter(plain(each, rules)) for each in texts]
     return texts[int(np.argmax([sum(_shared(bag, other) for other in bags) for bag in bags]))]
+
+
+def examples(answers: Answers, truth: Sequence[str]) -> list[dict[str, Any]]:
+    """Some answers beside the true texts, evenly spread over the rows, for a report."""
+    places = np.unique(np.linspace(0, len(truth) - 1, min(SHOWN, len(truth))).astype(int)).tolist()
+    return [
+        {"truth": truth[place], "prediction": answers[place].text, "score": answers[place].score} for place in places
+    ]
+
+
+def lengths(written: Sequence[int], wanted: Sequence[int]) -> list[dict[str, int]]:
+    """How many texts have how many tokens, for a report: those that were written, and the true ones."""
+    ours, theirs = Counter(written), Counter(wanted)
+    return [{"tokens": size, "written": ours[size], "wanted": theirs[size]} for size in sorted(ours | theirs)]
 
 
 class VoteStacker(Stacker):

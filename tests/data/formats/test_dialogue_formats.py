@@ -68,9 +68,9 @@ def test_a_row_a_round_with_its_history_and_candidates(put: Put) -> None:
     assert table.column("question") == ["is it sunny", "what colour is the dog?", "any people"]
     assert table.column("answer") == ["yes", "brown", "2 men"]
     assert table.column("history") == [
-        "a dog in a park",
-        "a dog in a park\nis it sunny? yes",
-        "a dog in a park\nis it sunny? yes\nwhat colour is the dog? brown",
+        "[C] a dog in a park",
+        "[C] a dog in a park [Q] is it sunny [A] yes",
+        "[C] a dog in a park [Q] is it sunny [A] yes [Q] what colour is the dog? [A] brown",
     ]
     assert table.column("candidates") == [["no", "yes", "2 men"], ["brown", "2 men", "no"], ["yes", "no", "2 men"]]
     assert table.column("right") == [1, 0, 2]
@@ -95,7 +95,7 @@ def test_the_test_split_asks_one_round_alone(put: Put) -> None:
     table = read_format(OPTIONS, visdial(put, data))
     assert len(table) == 1
     assert table.columns == ["image", "history", "question", "candidates", "image_id", "round"]
-    assert table.column("history")[0].endswith("what colour is the dog? brown")
+    assert table.column("history")[0].endswith("[Q] what colour is the dog? [A] brown")
     assert table.column("round") == [3]
 
 
@@ -160,7 +160,7 @@ def test_conversations_are_rows_of_turns(put: Put) -> None:
     assert table.column("clip") == [None, None, "clips/v7.mp4", None]
     assert table.column("question") == ["What are the colors of the bus?", "Is it moving?", "Who speaks?", "Hello"]
     assert table.column("answer") == ["White and red.", "It is parked.", "一个人。", "Hi"]
-    assert table.column("history") == [None, "What are the colors of the bus?\nWhite and red.", None, None]
+    assert table.column("history") == [None, "[Q] What are the colors of the bus? [A] White and red.", None, None]
     assert table.column("id") == ["000000033471", "000000033471", "v7", "t"]
     assert table.column("turn") == [1, 2, 1, 1]
 

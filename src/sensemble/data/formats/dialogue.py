@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..table import Table
+from ..turns import Turn, write_history
 from .base import FORMATS, Format, Rows
 from .files import JsonFile, MediaFiles, check_folder, under
 
@@ -26,7 +27,7 @@ _ASKING, _ANSWERING = ("human", "user"), ("gpt", "assistant")
 class VisDial(Format):
     """Visual dialogue (Das et al. 2017), version 1.0: ten questions a picture, a hundred candidate answers each.
 
-    Columns: `image`, `history` (the caption, then the turns before, one a line), `question`, `answer`,
+    Columns: `image`, `history` (the caption and the turns before, written by `write_history`), `question`, `answer`,
     `candidates` (texts), `right` (which candidate the answer is, from 0), `relevance` (a number for each candidate,
     where people graded them), `image_id`, `round` (from 1). In the test split only one round of a dialogue has
     candidates: those before it are history alone.
@@ -58,7 +59,8 @@ class VisDial(Format):
         for index, dialogue in enumerate(dialogues):
             place = "data", "dialogs", index
             image = file.get(dialogue, "image_id", int, *place)
-            history = file.get(dialogue, "caption", str, *place, default="")
+            caption = file.get(dialogue, "caption", str, *place, default="")
+            said: list[Turn] = []
             turns = file.get(dialogue, "dialog", list, *place)
             posed = any(isinstance(entry, dict) and "answer_options" in entry for entry in turns)
             for turn, entry in enumerate(turns):
@@ -69,14 +71,14 @@ class VisDial(Format):
                 if "answer_options" in entry or not posed:
                     rows.add(
                         image=pictures.path(image, f"{prefix}_{image:012d}.jpg"),
-                        history=history or None,
+                        history=write_history(said, caption),
                         question=question,
                         answer=answer,
                         **self._candidates(file, entry, answers, number, graded.get((image, turn + 1)), here),
                         image_id=image,
                         round=turn + 1,
                     )
-                history = "\n".join(part for part in (history, _turn(question, answer)) if part)
+                said.append(Turn(question, answer))
         return rows.table(folder, file.name)
 
     def _candidates(
@@ -117,8 +119,8 @@ class VisDial(Format):
 class Llava(Format):
     """Conversations in the layout of LLaVA (Liu et al. 2023), which many instruction sets share.
 
-    Columns: `image` and `clip` (missing where the conversation has none), `history` (the turns before, one a line),
-    `question`, `answer`, `id`, `turn` (from 1). `<image>` and `<video>` are taken out of the text.
+    Columns: `image` and `clip` (missing where the conversation has none), `history` (the turns before, written by
+    `write_history`), `question`, `answer`, `id`, `turn` (from 1). `<image>` and `<video>` are taken out of the text.
 
     Args:
         conversations: `llava_instruct_150k.json`.
@@ -139,31 +141,26 @@ class Llava(Format):
                 under(start, path) if (path := file.get(entry, key, str, index, default="")) else None
                 for key, start in (("image", images), ("video", videos))
             )
-            history, asked, turn = "", "", 0
+            said: list[Turn] = []
+            asked = ""
             for number, each in enumerate(file.get(entry, "conversations", list, index)):
                 place = index, "conversations", number
                 speaker = file.get(each, "from", str, *place)
                 text = _PLACEHOLDER.sub("\n", file.get(each, "value", str, *place)).strip()
                 if speaker in _ANSWERING:
-                    turn += 1
                     rows.add(
                         image=image,
                         clip=clip,
-                        history=history or None,
+                        history=write_history(said),
                         question=asked or None,
                         answer=text or None,
                         id=entry.get("id", index),
-                        turn=turn,
+                        turn=len(said) + 1,
                     )
-                    history, asked = "\n".join(part for part in (history, asked, text) if part), ""
+                    said.append(Turn(asked or None, text or None))
+                    asked = ""
                 elif speaker in (*_ASKING, "system"):
                     asked = f"{asked}\n{text}".strip()
                 else:
                     raise file.wrong(f"'from' is {speaker!r}, neither human nor gpt", *place, entry=each)
         return rows.table(folder, file.name)
-
-
-def _turn(question: str, answer: str | None) -> str:
-    """A turn as a line of history; VisDial's questions come without their mark."""
-    asked = question if question.rstrip().endswith("?") else f"{question}?"
-    return f"{asked} {answer}" if answer else asked

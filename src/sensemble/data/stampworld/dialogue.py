@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ..turns import Turn, write_history
 from .asking import Ask, Balance
 from .questions import PLACES, named, options, place
 from .sample import Random, pick, shuffled
@@ -33,7 +34,7 @@ class Round:
 
     Args:
         question, answer: in words.
-        history: all rounds before it as one text, with the marks [C] opening, [Q] question, [A] answer.
+        history: all rounds before it as one text: see `write_history`.
         candidates: 20 different answers in words, the right one among them.
         answer_index: its place.
         coreference: whether the history is needed to know what is asked.
@@ -214,7 +215,8 @@ def value(thing: Thing, attribute: str) -> str:
 def _rounds(scene: Scene, said: Sequence[tuple[str, _Move]], language: Language, random: Random) -> list[Round]:
     """The rounds with their history and candidates."""
     opening = language.templates["picture with"][0].format(len(scene.things))
-    history, rounds = f"[C] {opening}", []
+    before: list[Turn] = []
+    rounds = []
     spoken = [language.word(move.ask.answer) for _, move in said]
     for question, move in said:
         kind = move.ask.type
@@ -224,8 +226,9 @@ def _rounds(scene: Scene, said: Sequence[tuple[str, _Move]], language: Language,
         order = [right, *(language.word(answer) for answer in alike), *spoken]
         order += [language.word(answer) for answer in shuffled(random, rest)]
         candidates = shuffled(random, list(dict.fromkeys(order))[:NUM_CANDIDATES])
+        history = write_history(before, opening) or ""
         rounds.append(
             Round(question, right, history, candidates, candidates.index(right), move.coreference, kind, move.ask.novel)
         )
-        history += f" [Q] {question} [A] {right}"
+        before.append(Turn(question, right))
     return rounds
