@@ -218,7 +218,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from sensemble.cli import make_parser; make_parser()[0].format_help();"
+        "import sys; from sensemble.parser import make_parser; make_parser()[0].format_help();"
         "sys.exit(any(name in sys.modules for name in ('torch', 'pandas', 'numpy', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -31,7 +31,7 @@ STARTS = {
 }
 LIMIT = 0.3
 """Seconds of processor time that a start may take beyond an empty program's."""
-GENERIC = ("train", "evaluate", "verdict", "pipeline", "cli", "learner")
+GENERIC = ("train", "evaluate", "verdict", "pipeline", "cli", "parser", "learner", "commands.base", "commands.runs")
 """Modules that may not know any concrete component."""
 
 
