@@ -171,6 +171,13 @@ class Learner:
             return [{name: key, **record} for key, record in zip(table.column(name), records, strict=True)]
         return records
 
+    @property
+    def sides_(self) -> dict[str, dict[str, Input]]:
+        """The inputs by name, for each side that `embed` knows."""
+        inputs = {item.name: item for item in self._inputs}
+        sides = self._model()[0].sides(list(inputs))
+        return {side: {name: inputs[name] for name in own} for side, own in sides.items()}
+
     @torch.no_grad()
     def embed(self, data: Any, *, side: str | None = None, batch: int = 256) -> NDArray[np.float32]:
         """Vectors of length 1, whose products say how near rows are: for an index, or for comparing rows.
