@@ -126,14 +126,14 @@ def _write(
 
 def _lines(text: str, font: Any, wide: int, most: int) -> Iterator[str]:
     """A text in lines of a width, broken at spaces, and within words or Chinese where there are none."""
-    rest = " ".join(text.split())
+    rest = " ".join(text[: 10 * wide].split())
     for number in range(most):
-        if font.getlength(rest) <= wide:
+        if len(rest) <= wide and font.getlength(rest) <= wide:
             if rest:
                 yield rest
             return
         last = number == most - 1
-        end = len(rest)
+        end = min(len(rest), wide)  # no letter is narrower than a pixel
         while end > 1 and font.getlength(rest[:end] + "…" * last) > wide:
             end -= 1
         if last:
