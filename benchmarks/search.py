@@ -2,12 +2,13 @@
 
     python benchmarks/search.py exact
     python benchmarks/search.py codes
-    python benchmarks/search.py approximate --rows 1000000 --data clusters
+    python benchmarks/search.py approximate --rows 1000000 --data latent
+    python benchmarks/search.py approximate --rows 200000 --data latent --structure graph
     python benchmarks/search.py approximate --rows 200000 --data uniform
 
-Times are processor time of this process, so run it with OMP_NUM_THREADS=1. Data is generated: `clusters` is a mixture
-of 1,000 clusters, each as wide in every direction (neighbours in a cluster are hard to tell apart); `uniform` has no
-structure at all, which no real embedding is as bad as. Queries are drawn anew from the same mixture.
+Times are processor time of this process, so run it with OMP_NUM_THREADS=1. Data is generated. `clusters`: a mixture of
+1,000 clusters, each as wide in every direction. `latent`: no clusters, but 24 hidden dimensions, mixed at random into
+all, and noise. `uniform`: no structure at all, which no real embedding is as bad as. Queries are drawn anew from the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ CLUSTERS = 1_000
 WIDTH = 0.7
 """Length of what is added to a cluster's centre, which has length 1."""
 BATCH = 10_000
+LATENT, NOISE = 24, 0.5
+EFFORTS = {"lists": (1, 4, 16, 64, 96, 128, 256), "graph": (32, 96, 256, 512, 1024)}
 
 
 def main() -> None:
@@ -33,7 +36,8 @@ def main() -> None:
     parser.add_argument("part", choices=["exact", "codes", "approximate"])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int)
-    parser.add_argument("--data", choices=["clusters", "uniform"], default="clusters")
+    parser.add_argument("--data", choices=["clusters", "latent", "uniform"], default="clusters")
+    parser.add_argument("--structure", choices=list(EFFORTS), default="lists")
     parser.add_argument("--folder", default="runs/search_benchmark", help="of the index; one that is there is used")
     options = parser.parse_args()
     dim = options.dim or (128 if options.part == "approximate" else 384)
@@ -41,7 +45,10 @@ def main() -> None:
     matrix, queries = generate(options.rows, dim, options.data)
     print(f"{options.rows:,} x {dim}, {options.data}")
     fill(folder, matrix)
-    {"exact": exact, "codes": codes, "approximate": approximate}[options.part](folder, matrix, queries)
+    if options.part == "approximate":
+        approximate(folder, matrix, queries, options.structure)
+    else:
+        (exact if options.part == "exact" else codes)(folder, matrix, queries)
 
 
 def generate(rows: int, dim: int, data: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -50,6 +57,12 @@ def generate(rows: int, dim: int, data: str) -> tuple[NDArray[np.float32], NDArr
     centres = random.standard_normal((CLUSTERS, dim), dtype=np.float32)
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     made = random.standard_normal((rows + 256, dim), dtype=np.float32)
+    if data == "latent":
+        made *= np.float32(NOISE)
+        mixed = random.standard_normal((LATENT, dim), dtype=np.float32)
+        for start in range(0, len(made), BATCH):
+            part = made[start : start + BATCH]
+            part += random.standard_normal((len(part), LATENT), dtype=np.float32) @ mixed
     if data == "clusters":
         made *= np.float32(WIDTH / dim**0.5)
         made += centres[random.integers(CLUSTERS, size=len(made))]
@@ -106,32 +119,34 @@ def codes(folder: Path, matrix: NDArray[np.float32], queries: NDArray[np.float32
             )
 
 
-def approximate(folder: Path, matrix: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
-    dim = matrix.shape[1]
+def approximate(folder: Path, matrix: NDArray[np.float32], queries: NDArray[np.float32], structure: str) -> None:
+    dim, options = matrix.shape[1], {"structure": structure, "smallest": 1}
     with INDEXES.create("exact", str(folder), "benchmark", dim) as index:
         truth = index.search(queries)
-        (single,) = paired(lambda: [index.search(query[None]) for query in queries[:8]])
-        (batch,) = paired(lambda: index.search(queries))
-        print(f"exact: {single / 8:.2f} ms a query alone, {batch / 256:.2f} ms a query of 256")
+        (single,) = paired(lambda: [index.search(query[None]) for query in queries[:8]], repeats=2)
+        (batch,) = paired(lambda: index.search(queries), repeats=2)
+        print(f"exact: {single / 8:.2f} ms a query alone, {batch / 256:.2f} ms a query of 256", flush=True)
         filtered = index.search(queries, where={"tenth": 3})
     before, start, clock = memory(), time.process_time(), time.time()
-    with INDEXES.create("approximate", str(folder), "benchmark", dim) as index:
+    with INDEXES.create("approximate", str(folder), "benchmark", dim, **options) as index:
         index.finish()
     spent, waited = time.process_time() - start, time.time() - clock
     if spent > 1:
         print(f"build: {spent:.0f} s of processor time ({waited:.0f} s by the clock)", flush=True)
-    size = sum(file.stat().st_size for file in folder.glob("graph-*/*"))
-    print(f"graph on disk {size / 2**20:.0f} MiB; peak memory grew by {memory() - before:.0f} MiB while it was made")
-    for effort in (16, 32, 64, 96, 128, 256, 512, 1024):
-        with INDEXES.create("approximate", str(folder), "benchmark", dim, effort=effort) as index:
+    size = sum(file.stat().st_size for file in folder.glob(f"{structure}-*/*"))
+    print(
+        f"{structure} on disk {size / 2**20:.0f} MiB; peak memory grew by {memory() - before:.0f} MiB while it was made"
+    )
+    for effort in EFFORTS[structure]:
+        with INDEXES.create("approximate", str(folder), "benchmark", dim, effort=effort, **options) as index:
             found = index.search(queries)
-            alone = paired(lambda i=index: [i.search(query[None]) for query in queries])[0] / 256
-            many = paired(lambda i=index: i.search(queries))[0] / 256
+            alone = paired(lambda i=index: [i.search(query[None]) for query in queries], repeats=2)[0] / 256
+            many = paired(lambda i=index: i.search(queries), repeats=2)[0] / 256
             line = (
                 f"effort {effort}: recall@10 {recall(truth, found):.4f}, {alone:.3f} ms a query alone "
                 f"({single / 8 / alone:.0f} times), {many:.3f} ms of 256 ({batch / 256 / many:.0f} times)"
             )
-            if effort in (96, 512):
+            if effort in (16, 96, 512):
                 some = index.search(queries, where={"tenth": 3})
                 line += f"; with a filter that a tenth meets recall@10 {recall(filtered, some):.4f}"
             print(line, flush=True)

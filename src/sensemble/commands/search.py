@@ -164,7 +164,7 @@ def _draw(learner: Learner, query: dict[str, Any], hits: Sequence[Hit], caption:
             if item.modality.reads_files and item.column in hit.columns
         )
         text = str(hit.columns.get(caption, hit.id)) if caption else hit.id
-        cards.append(Card(f"{rank}   {hit.score:.3f}", text, next((each for each in pictures if each), None)))
+        cards.append(Card(f"{rank} · {hit.score:.3f}", text, next((each for each in pictures if each), None)))
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_sheet(asked, cards).save(output)
 
