@@ -8,7 +8,7 @@
 
 Times are processor time of this process, so run it with OMP_NUM_THREADS=1. Data is generated. `clusters`: a mixture of
 1,000 clusters, each as wide in every direction. `latent`: no clusters, but 24 hidden dimensions, mixed at random into
-all, and noise. `uniform`: no structure at all, which no real embedding is as bad as. Queries are drawn anew from the same.
+all, and noise. `uniform`: no structure at all, which no real embedding is as bad as. Queries are drawn anew.
 """
 
 from __future__ import annotations

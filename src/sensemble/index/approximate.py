@@ -9,7 +9,7 @@ from .base import INDEXES
 from .embedded import Embedded
 from .faiss_pass import FaissPass, Graph, Lists, Precision
 from .first_pass import FirstPass, latest
-from .store import View
+from .view import View
 
 _STRUCTURES: dict[str, type[FaissPass]] = {"lists": Lists, "graph": Graph}
 

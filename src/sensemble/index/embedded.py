@@ -17,7 +17,8 @@ from .base import Hit, Index, Vectors, Where
 from .check import check_entries, check_vectors
 from .first_pass import FirstPass
 from .nearest import Cosine, Rows, cosines, nearest
-from .store import Store, View
+from .store import Store
+from .view import View
 from .where import Flags, conditions
 
 NARROW = 0.05

@@ -9,7 +9,7 @@ from .base import INDEXES
 from .embedded import Embedded
 from .first_pass import FirstPass, latest
 from .quantise import Binary, Codes, Int8
-from .store import View
+from .view import View
 
 _CODES: dict[str, type[Codes]] = {"int8": Int8, "binary": Binary}
 
