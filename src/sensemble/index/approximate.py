@@ -45,7 +45,7 @@ class Approximate(Embedded):
         dim: int,
         *,
         structure: Literal["lists", "graph"] = "lists",
-        effort: int = 96,
+        effort: int = 128,
         connections: int = 16,
         build_effort: int = 64,
         precision: Precision = "float32",
