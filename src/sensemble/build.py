@@ -84,6 +84,7 @@ def make_task(config: Config) -> Task:
     """
     name, options = component(config.task, TASKS, where="task")
     task = TASKS.create(name, where="task", **options)
+    task.bind({name: str(spec.get("column", name)) for name, spec in config.specs.items()})
     return task.without_inputs() if config.inputs == {} else task
 
 
@@ -101,7 +102,9 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
     }
     name, options = component(config.fusion, FUSIONS, where="fusion")
     if built:
-        fusion = FUSIONS.create(name, list(built), config.width, where="fusion", **options)
+        fusion = task.fusion(
+            lambda names: FUSIONS.create(name, names, config.width, where="fusion", **options), list(built)
+        )
     else:
         fusion = NoFusion(config.width)
     return Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .data.load import Samples
 from .metrics.base import Array, Metric, estimate, resample
 from .network import Network
 from .tasks.base import Answers, Task, join
-from .tokens import Tokens
+from .tokens import Batch, Tokens
 
 MOST_SUBSETS = 511
 """Beyond nine inputs, subsets are the single inputs, all but one, and all."""
@@ -46,26 +47,20 @@ def answer_views(
         batch: rows at a time.
         progress: is told (rows done, rows in all).
     """
-    device = next(network.parameters()).device
     shown = sorted({pair for view in views for pair in view.items()})
-    samples = samples.only(sorted({store for _, store in shown}))
-    order = samples.sizes(torch.arange(len(samples))).argsort(stable=True)  # like lengths together: less padding
-    parts: list[list[Answers]] = [[] for _ in views]
-    network.eval()
-    done = 0
-    for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
-        given = given.to(device)
+
+    def read(given: Batch) -> list[Answers]:
         encoded = {(name, store): network.encode({name: given.inputs[store]})[name] for name, store in shown}
-        for part, view in zip(parts, views, strict=True):
+        found = []
+        for view in views:
             seen = {name: encoded[name, store] for name, store in view.items()}
             if not seen:  # all inputs hidden, or a model that has none
                 seen = {shown[0][0]: _hidden(encoded[shown[0]])} if shown else network.encode(given.inputs)
-            fused = network.fusion(seen)
-            part.append(task.reply(network, fused, given.target))
-        done += len(given)
-        progress(done, len(samples))
-    back = order.argsort().tolist()
-    return [_reorder(join(part), back) for part in parts]
+            found.append(task.reply(network, network.fusion(seen), given.target))
+        return found
+
+    samples = samples.only(sorted({store for _, store in shown}))
+    return _through(network, samples, read, batch=batch, progress=progress)
 
 
 def answer_subsets(
@@ -85,17 +80,54 @@ def answer_subsets(
     return answer_views(network, task, samples, views, batch=batch, progress=progress)
 
 
+@torch.no_grad()
+def embed(network: Network, task: Task, samples: Samples, side: str, *, batch: int = 256) -> NDArray[np.float32]:
+    """The vectors `(n, E)` of all rows, by their inputs of one side of the task; NaN where they have none."""
+
+    def read(given: Batch) -> list[Answers]:
+        return [task.vectors(network, network(given.inputs), side)]
+
+    return np.asarray(_through(network, samples, read, batch=batch)[0])
+
+
+def _through(
+    network: Network,
+    samples: Samples,
+    read: Callable[[Batch], list[Answers]],
+    *,
+    batch: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Answers]:
+    """What is read from the rows batch by batch, one or several things, for all rows in their order."""
+    device = next(network.parameters()).device
+    order = samples.sizes(torch.arange(len(samples))).argsort(stable=True)  # like lengths together: less padding
+    parts: list[list[Answers]] = []
+    network.eval()
+    done = 0
+    for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
+        parts.append(read(given.to(device)))
+        done += len(given)
+        progress(done, len(samples))
+    back = order.argsort().tolist()
+    return [_reorder(join(part), back) for part in zip(*parts, strict=True)]
+
+
 def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256) -> Answers:
     """A model's answers for all rows, from all of its inputs."""
     return answer_subsets(network, task, samples, [list(samples.stores)], batch=batch)[0]
 
 
-def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every subset of the inputs but the empty one, smallest first, in their order; that one if there are none."""
+def subsets(task: Task, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every subset of the inputs from which the task can answer, smallest first, in their order.
+
+    The empty one stands alone where there are no inputs.
+    """
     sizes = range(1, len(names) + 1)
     if 2 ** len(names) - 1 > MOST_SUBSETS:
         sizes = (1, len(names) - 1, len(names))  # type: ignore[assignment]
-    return [subset for size in sizes for subset in combinations(names, size)] or [()]
+    sides = [set(own) for own in task.sides(names).values()]
+    found = (subset for size in sizes for subset in combinations(names, size))
+    return [subset for subset in found if all(own & set(subset) for own in sides)] or [()]
 
 
 def values(task: Task, answers: Answers, samples: Samples) -> dict[str, float]:

@@ -11,6 +11,7 @@ from .data.table import Table
 from .errors import ConfigError, unknown
 from .modalities.base import MODALITIES
 from .presets import choose_encoders
+from .tasks.base import TASKS, Task
 
 LEFT_OUT = ("id", "constant")
 """Kinds of column that are no inputs unless the config says so."""
@@ -25,12 +26,12 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str], dict
     Raises:
         ConfigError: no target, or a target, group, split, weight or id that is no column.
     """
-    targets = target_columns(config)
-    if not targets:
+    targets, keys = target_columns(config), _target_keys(config.task)
+    if not targets and _needs_target(config):
         raise ConfigError("task.target: name the column to predict (on the command line: --target COLUMN)")
     for name in targets:
         if name not in table.columns:
-            raise ConfigError(f"task.target: {unknown('column', name, table.columns)}")
+            raise ConfigError(f"task.{keys[0]}: {unknown('column', name, table.columns)}")
     roles = {"group": config.data.group, "split": config.data.split, "weight": config.data.weight, "id": config.data.id}
     for key, column in roles.items():
         if column is not None and column not in table.columns:
@@ -89,10 +90,19 @@ def _targets(task: Mapping[str, Any]) -> list[str]:
     if isinstance(inner, Mapping):  # several tasks in one
         found = (name for each in inner.values() if isinstance(each, Mapping) for name in _targets(each))
         return list(dict.fromkeys(found))
-    target = task.get("target")
-    if not target:
-        return []
-    return [target] if isinstance(target, str) else [str(name) for name in target]
+    given = [task.get(key) or [] for key in _target_keys(task)]
+    return [str(name) for names in given for name in ([names] if isinstance(names, str) else names)]
+
+
+def _target_keys(task: Mapping[str, Any]) -> tuple[str, ...]:
+    """The task's options that name such columns."""
+    name = task.get("name")
+    return TASKS[name].target_keys if isinstance(name, str) and name in TASKS else Task.target_keys
+
+
+def _needs_target(config: Config) -> bool:
+    name = config.task.get("name")
+    return TASKS[name].needs_target if name in TASKS else True
 
 
 def _reason(spec: Mapping[str, object], guess: Guess | None) -> str:

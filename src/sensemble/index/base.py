@@ -38,8 +38,11 @@ class Hit(NamedTuple):
 class Index(ABC):
     """Entries that may be searched, added and deleted. What `add` and `delete` have returned from is not lost.
 
+    Each kind is made as `cls(place, run, dim)`, with a folder or a URL as place; an index that is there is opened,
+    else an empty one is made. Its options are keyword-only.
+
     Attributes:
-        run: digest of the run that made the vectors; those of another run are refused.
+        run: digest of the run that made the vectors; those of another run are refused (`DataError` when opened).
         dim: D.
     """
 
@@ -73,6 +76,18 @@ class Index(ABC):
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+    def get(self, ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        """The columns of some entries, `None` for an id that is not there. A kind that can look ids up overrides it."""
+        if not len(self):
+            return [None] * len(ids)
+        some = np.eye(1, self.dim, dtype=np.float32)
+        found = {hit.id: hit.columns for hit in self.search(some, k=len(self))[0]}
+        return [found.get(each) for each in ids]
+
+    def finish(self) -> None:
+        """Called after many changes: makes what lets searches be fast. Right answers do not wait for it."""
+        return
 
     def close(self) -> None:
         """Gives back files and connections."""
