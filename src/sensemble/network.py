@@ -59,6 +59,12 @@ class Network(nn.Module):
         fused: Tokens = self.fusion(self.encode(inputs))
         return fused
 
+    def projection(self, name: str) -> nn.Sequential:
+        """What brings an input's encoded tokens to the common width: a linear map and a norm."""
+        found = self.project[_key(name)]
+        assert isinstance(found, nn.Sequential)
+        return found
+
     def paces(self) -> dict[str, Pace]:
         """Which parameters, by name, do not learn at the config's rate from the first step."""
         return {

@@ -55,6 +55,10 @@ class Retrieve(Task):
         temperature: at the start of training; it is learned.
         hard: how much more hard negatives count: 0 all alike, 1 clearly.
         dropout: before the projections.
+        lock: an input whose frozen encoder's vectors are the common space, as they are: nothing between them and it is
+            learned (Zhai et al. 2022, LiT). The best with few rows, and where one side was trained on far more data
+            than the other. Needs a width no less than the encoder's; take the fusion `sum`, which leaves single inputs
+            as they are.
         metric: the score by which models are chosen.
     """
 
@@ -72,6 +76,7 @@ class Retrieve(Task):
         temperature: float = 0.07,
         hard: float = 0.0,
         dropout: float = 0.1,
+        lock: str | None = None,
         metric: str = "mrr",
     ) -> None:
         self.wanted = {side: [given] if isinstance(given, str) else given
@@ -83,11 +88,14 @@ class Retrieve(Task):
                 raise ConfigError(f"task.{key}: must be at least {least:g}, not {value:g}")
         if not 0 <= dropout < 1:
             raise ConfigError(f"task.dropout: is a share, from 0 to below 1, not {dropout:g}")
+        if lock is not None and dim:
+            raise ConfigError("task.dim: with `lock`, the space is the locked input's; leave `dim` out")
         known = [*retrieval.NAMES, *(REVERSE + name for name in retrieval.NAMES)]
         if metric not in known:
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.same, self.loss_name, self.metric = same, loss, metric
         self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
+        self.lock = lock
         self._columns: dict[str, str] = {}
 
     @property
@@ -133,7 +141,17 @@ class Retrieve(Task):
         return Towers(
             width, self.dim or width,
             temperature=self.temperature, bias=BIAS[self.loss_name], dropout=self.dropout,
+            project=self.lock is None,
         )  # fmt: skip
+
+    def begin(self, network: Network) -> None:
+        """Locks the input that is to be locked. It may be absent, as in the models of single inputs of a verdict."""
+        if self.lock is None:
+            return
+        if self._columns and self.lock not in self._columns:
+            raise ConfigError(f"task.lock: {unknown('input', self.lock, self._columns)}")
+        if self.lock in network.modalities:
+            towers_of(network).lock(network.projection(self.lock), self.lock)
 
     def collate(self, table: Table) -> Tokens:
         """`(n, 3)`: numbers of the row's query, candidate and `same`, equal where these are equal in the table."""
