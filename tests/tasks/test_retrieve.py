@@ -116,6 +116,7 @@ def test_sides() -> None:
         ({"query": "words", "temperature": 0.0}, "task.temperature: must be at least 0.01"),
         ({"query": "words", "hard": -1.0}, "task.hard"),
         ({"query": "words", "dropout": 1.0}, "task.dropout"),
+        ({"query": "words", "lock": "words", "dim": 8}, "task.dim: with `lock`"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
@@ -232,6 +233,29 @@ def test_every_loss_learns_with_duplicates_in_the_batch(loss: str) -> None:
     made.fit(given, valid=rows(30, 2), test=rows(60, 3))
     assert made.metrics_["test"]["recall_5"]["value"] > 0.5
     assert made.embed(rows(2, 0)).shape == (2, 12)
+
+
+def test_a_locked_input_is_the_space(tmp_path: Path) -> None:
+    made = learner(task={"lock": "thing", "dropout": 0.3}, train={"epochs": 8}, width=70)
+    given = rows(200, 1)
+    made.fit(given, valid=rows(40, 2), test=rows(80, 3))
+    assert made.metrics_["test"]["recall_5"]["value"] > 0.5
+    network, item = made._network, made._inputs[2]
+    assert network is not None
+    tokens = item.modality.collate([item.modality.load(row["thing"]) for row in given])
+    with torch.no_grad():
+        encoded = network.encoders["input_thing"](item.modality.prepare(tokens, training=False)).values[:, 0]
+        assert encoded.shape == (200, 64)
+        wanted = F.normalize(F.layer_norm(F.pad(encoded, (0, 6)), (70,)), dim=1)
+    assert np.allclose(made.embed(given, side="candidate"), wanted.numpy(), atol=1e-5)
+    assert [any(isinstance(part, torch.nn.Dropout) for part in network.projection(name).children())
+            for name in ("words", "sound", "thing")] == [True, True, False]  # fmt: skip
+    made.save(tmp_path)
+    assert np.array_equal(se.Learner.load(tmp_path).embed(given), made.embed(given))
+    with pytest.raises(ConfigError, match="to lock 'thing', set width to 64 or more"):
+        learner(task={"lock": "thing"}, width=32).fit(given)
+    with pytest.raises(ConfigError, match=r"task.lock: .*did you mean 'thing'"):
+        learner(task={"lock": "thin"}, width=64).fit(given)
 
 
 def test_saving_keeps_vectors_and_scores(fitted: se.Learner, tmp_path: Path) -> None:

@@ -44,7 +44,6 @@ class Pretrained(Encoder):
         alpha: weight of LoRA's matrices, times `rank`.
         rate: factor of the learning rate for its own weights: they need small steps.
         decay: factor of that rate from each layer to the one below (ULMFiT, Howard & Ruder 2018); 1 for all alike.
-        dropout: of its features, in training.
         thaw: share of the training over which layers join in, the highest first; 0 trains all from the start.
     """
 
@@ -78,7 +77,6 @@ class Pretrained(Encoder):
         alpha: float = 16.0,
         rate: float = 0.05,
         decay: float = 1.0,
-        dropout: float = 0.0,
         thaw: float = 0.0,
     ) -> None:
         super().__init__()
@@ -88,10 +86,8 @@ class Pretrained(Encoder):
         for key, factor in (("alpha", alpha), ("rate", rate), ("decay", decay)):
             if not factor > 0:
                 raise ConfigError(f"pretrained: {key} must be above 0, not {factor:g}")
-        for key, share in (("thaw", thaw), ("dropout", dropout)):
-            if not 0 <= share < 1:
-                raise ConfigError(f"pretrained: {key} is a share, from 0 to below 1, not {share:g}")
-        self.dropout = nn.Dropout(dropout)
+        if not 0 <= thaw < 1:
+            raise ConfigError(f"pretrained: thaw is a share, from 0 to below 1, not {thaw:g}")
         self.pool, self.rate, self.decay, self.thaw = pool, 1.0 if tune == "lora" else rate, decay, thaw
         self._given: set[str] = set()
         if isinstance(modality, Frozen):
@@ -120,10 +116,8 @@ class Pretrained(Encoder):
     def forward(self, tokens: Tokens) -> Tokens:
         """What the modality prepared -> `(B, T, D)`; T is 1 unless all tokens are wanted."""
         if self.backbone is None:
-            found = tokens.clean()
-        else:
-            found = pool(self.backbone, self.backbone(tokens.clean()), self.pool)
-        return found.with_values(self.dropout(found.values))
+            return tokens.clean()
+        return pool(self.backbone, self.backbone(tokens.clean()), self.pool)
 
     def paces(self) -> dict[str, Pace]:
         """Smaller steps and a later start the lower a layer lies."""

@@ -65,7 +65,6 @@ class Towers(nn.Module):
         dim: E.
         temperature: at the start; cosines are divided by it. It is learned.
         bias: added to scores, at the start; learned too, where it is given.
-        dropout: before the projections.
         project: without it, the tokens as they are take the place of projections.
     """
 
@@ -76,12 +75,10 @@ class Towers(nn.Module):
         *,
         temperature: float = 0.07,
         bias: float | None = None,
-        dropout: float = 0.0,
         project: bool = True,
     ) -> None:
         super().__init__()
         self.projections = nn.ModuleList(nn.Linear(width, dim) if project else nn.Identity() for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
 
@@ -92,21 +89,20 @@ class Towers(nn.Module):
 
     def project(self, side: int, vectors: Tensor) -> Tensor:
         """`(B, D) -> (B, E)`, of length 1."""
-        return F.normalize(self.projections[side](self.dropout(vectors)).float(), dim=-1)
+        return F.normalize(self.projections[side](vectors).float(), dim=-1)
 
     @staticmethod
-    def lock(projection: nn.Sequential, name: str) -> None:
+    def lock(projection: nn.Module, name: str) -> None:
         """Makes an input's way to the common width an identity that does not learn; what is beyond its own is zero.
 
         Args:
-            projection: a linear map, and what follows it.
+            projection: a linear map, then a norm.
             name: of the input, for the error.
 
         Raises:
             ConfigError: the width is smaller than the encoder's.
         """
-        linear = projection[0]
-        assert isinstance(linear, nn.Linear)
+        linear = next(part for part in projection.children() if isinstance(part, nn.Linear))
         if linear.out_features < linear.in_features:
             raise ConfigError(f"task.lock: to lock {name!r}, set width to {linear.in_features} or more")
         nn.init.eye_(linear.weight)
