@@ -126,6 +126,8 @@ class Retrieve(Task):
         return result
 
     def fit(self, table: Table) -> Retrieve:
+        if self.lock is not None and self.lock not in self._columns:
+            raise ConfigError(f"task.lock: {unknown('input', self.lock, self._columns)}")
         target = self.collate(table)
         if not bool(target.mask[:, :2].all(1).any()):
             raise DataError(f"{table.name}: no training row has both a query and a candidate")
@@ -143,8 +145,6 @@ class Retrieve(Task):
 
     def begin(self, network: Network) -> None:
         """Locks the input that is to be locked, which a verdict's models of other inputs lack; and drops features."""
-        if self.lock is not None and self._columns and self.lock not in self._columns:
-            raise ConfigError(f"task.lock: {unknown('input', self.lock, self._columns)}")
         for name in network.modalities:
             if name == self.lock:
                 Towers.lock(network.projection(name), name)
