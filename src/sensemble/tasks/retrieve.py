@@ -91,9 +91,8 @@ class Retrieve(Task):
         known = [*retrieval.NAMES, *(REVERSE + name for name in retrieval.NAMES)]
         if metric not in known:
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
-        self.same, self.loss_name, self.metric = same, loss, metric
+        self.same, self.lock, self.loss_name, self.metric = same, lock, loss, metric
         self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
-        self.lock = lock
         self._columns: dict[str, str] = {}
 
     @property
@@ -137,11 +136,8 @@ class Retrieve(Task):
         return Sides([make(own) for own in self.sides(names).values()])
 
     def head(self, width: int) -> nn.Module:
-        return Towers(
-            width, self.dim or width,
-            temperature=self.temperature, bias=BIAS[self.loss_name],
-            project=self.lock is None,
-        )  # fmt: skip
+        start: dict[str, Any] = {"temperature": self.temperature, "bias": BIAS[self.loss_name]}
+        return Towers(width, self.dim or width, project=self.lock is None, **start)
 
     def begin(self, network: Network) -> None:
         """Locks the input that is to be locked, which a verdict's models of other inputs lack; and drops features."""
@@ -176,11 +172,7 @@ class Retrieve(Task):
         return result
 
     def answer(self, network: Network, fused: Tokens) -> NDArray[np.float32]:
-        """`(B, 2, E)`.
-
-        Raises:
-            UserError: a vector is not finite.
-        """
+        """`(B, 2, E)`; a vector that is not finite is refused."""
         vectors = towers_of(network)(fused)
         if not bool(vectors.values.isfinite().all()):
             raise UserError("a vector holds NaN or infinity: training has diverged; try a smaller train.lr")
@@ -214,12 +206,13 @@ class Retrieve(Task):
         vectors = np.asarray(answers)
         queries, keys = vectors[:, 0], vectors[:, 1]
         there = np.flatnonzero(~np.isnan(keys).any(1))
+        keys = keys[there]
         result: list[dict[str, Any]] = []
         for query in queries:
             if np.isnan(query).any() or not len(there):
                 result.append({"prediction": None, "score": None, "ranking": []})
                 continue
-            scores = keys[there] @ query
+            scores = keys @ query
             order = np.argsort(-scores, kind="stable")[:SHOWN]
             best = there[order].tolist()
             result.append({"prediction": best[0], "score": float(scores[order[0]]), "ranking": best})
@@ -233,21 +226,18 @@ class Retrieve(Task):
 
     def surprise(self, answers: Answers, target: Tokens) -> Array:
         """The rank of the first right candidate; 0 where none is known."""
-        place = retrieval.NAMES.index("median_rank")
-        side = pairs.SIDES[0]
+        place, side = retrieval.NAMES.index("median_rank"), pairs.SIDES[0]
         blocks = pairs.blocks(np.asarray(answers), pairs.gallery(target, side), side)
         ranks = [retrieval.rank_scores(scores, right)[:, place] for scores, right in blocks]
         return np.nan_to_num(np.concatenate(ranks))
 
     def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
         """`galleries`: for each side's queries, how many distinct ones there are, and how many entries are ranked."""
-        found = {side: pairs.gallery(target, side) for side in pairs.SIDES}
-        return {
-            "galleries": {
-                side: {"queries": round(float(each.share.sum())), "entries": len(each.rows)}
-                for side, each in found.items()
-            }
-        }
+        sizes = {}
+        for side in pairs.SIDES:
+            entries = pairs.gallery(target, side)
+            sizes[side] = {"queries": round(float(entries.share.sum())), "entries": len(entries.rows)}
+        return {"galleries": sizes}
 
 
 def towers_of(network: Network) -> Towers:
