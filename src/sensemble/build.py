@@ -107,7 +107,9 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
         )
     else:
         fusion = NoFusion(config.width)
-    return Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
+    network = Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
+    task.begin(network)
+    return network
 
 
 def state(inputs: Sequence[Input], task: Task) -> dict[str, Any]:

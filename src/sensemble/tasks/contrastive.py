@@ -29,8 +29,7 @@ def info_nce(scores: Tensor, pairs: Tensor, negative: Tensor, hard: float = 0.0)
         scores: `(Q, C)`, scaled.
         pairs: `(Q, C)` bool, at most one a row and a column.
         negative: `(Q, C)` bool.
-        hard: 0 counts all negatives alike; above it, each counts by exp(hard * its cosine's share of the scores'
-            range), at a mean of 1 (`harden`).
+        hard: 0 counts all negatives alike; the more above it, the more the near ones count (`harden`).
     """
     return _pick(scores, pairs, negative, hard), _pick(scores.T, pairs.T, negative.T, hard)
 
