@@ -11,12 +11,12 @@ A fact is a tuple of keys, whatever the language:
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 from .clip_questions import movers, noisy
 from .sample import Random, pick, shuffled
-from .scene import Name, Scene
+from .scene import CELL, SPAN, Name, Scene
 from .words import Language
 
 Fact = tuple[Any, ...]
@@ -76,6 +76,16 @@ def describe(scene: Scene, language: Language, random: Random, *, number: int) -
         verb = "is" if scene.count(order[0]) == 1 else "are"
         sentences.append(forms[place % len(forms)].format(verb, language.listed(groups)))
     return sentences
+
+
+def lay_out(scene: Scene, language: Language) -> str:
+    """What stands in each of the nine places of a picture, in reading order."""
+    here = {(thing.y // CELL, thing.x // CELL): thing for thing in scene.things}
+    (nothing,) = language.templates["nothing"]
+    places = product(range(SPAN // CELL), repeat=2)
+    return language.comma.join(
+        format(language.noun(here[place].look), "bare") if place in here else nothing for place in places
+    )
 
 
 def caption_clip(scene: Scene, language: Language, random: Random, *, number: int = 2) -> list[str]:

@@ -119,8 +119,8 @@ _TABLES = {
     "pictures": """
 captions/   three captions a picture: all counts of colour and kind, and one relation
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
-            colour, compare, where, kind_at and colour_at (what stands where); for training also two that ask for all
-            that is there (type describe)
+            colour, compare, where, kind_at and colour_at (what stands where); for training also one that asks for
+            what stands in each place (type describe)
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each third picture: history, question, 20 candidates; coreference is true where the
             question means nothing without the history
