@@ -105,7 +105,7 @@ def test_presence_matters(built: Callable[..., Any], fusion: str) -> None:
 
 @fusions
 def test_what_rows_share_is_encoded_once_and_nothing_changes(built: Callable[..., Any], fusion: str) -> None:
-    network, task, samples, _ = built(fusion)
+    network, _, samples, _ = built(fusion)
     rows = torch.tensor([0, 3, 0, 0, 3, 5, 0, 3, 5, 5, 0, 3])
     batch = samples.batch(rows)
     hidden = torch.arange(12) % 5 == 0  # some of the twins, among them the first of all

@@ -127,7 +127,7 @@ class Tokens:
         """
         if self.twins is None:
             return body(self)
-        numbers, which = torch.unique(self.twins, return_inverse=True)  # type: ignore[no-untyped-call]  # (U,), (B,)
+        numbers, which = torch.unique(self.twins, return_inverse=True)  # (U,), (B,)
         if 2 * len(numbers) > len(self):
             return body(self)
         here = self.present.nonzero().squeeze(1)

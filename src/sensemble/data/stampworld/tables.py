@@ -24,7 +24,7 @@ JSON_LINES = ("dialogue", "scenes")
 
 
 def write(
-    folder: Path,
+    folder: str | Path,
     *,
     scenes: int | None = None,
     seed: int = 0,
@@ -54,6 +54,7 @@ def write(
         ConfigError: an unknown kind or language, or PyAV is missing.
         DataError: too few scenes, a folder that holds something else, or one without cut-outs.
     """
+    folder = Path(folder)
     if kind not in SCENES:
         raise ConfigError(f"kind: {unknown('kind of scenes', kind, SCENES)}")
     words = find_language(language)
