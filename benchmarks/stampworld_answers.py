@@ -1,4 +1,4 @@
-"""How often is a fitted recipe right on StampWorld (generated, synthetic scenes), by type of question and for what is new?
+"""How often is a fitted recipe right on StampWorld (generated, synthetic scenes), by type and for what is new?
 
     sensemble demo vqa
     python benchmarks/stampworld_answers.py runs/demo/vqa runs/demo/data/pictures/vqa

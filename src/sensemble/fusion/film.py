@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ConfigError, unknown
-from ..nn.attention import Attention, AttentionPool, masked_softmax
+from ..nn.attention import Attention, AttentionPool
 from ..nn.transformer import sinusoids
 from ..tokens import Tokens
 from .base import FUSIONS, Fusion
@@ -67,7 +67,8 @@ class FiLM(Fusion):
         self.blocks = nn.ModuleList(_Block(width, len(asking), heads=heads, dropout=dropout) for _ in range(depth))
         self.question = _Question(width, len(asking))
         self.norm = nn.LayerNorm(width)
-        self.answer = nn.Linear(3 * width, width)
+        self.look = Attention(width, heads=heads, dropout=dropout)
+        self.answer = nn.Sequential(nn.Linear(3 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def fuse(self, inputs: dict[str, Tokens], present: Tensor) -> Tokens:
         asked = [inputs[name] for name in self.asking]
@@ -76,9 +77,7 @@ class FiLM(Fusion):
             tokens = block(tokens, asked)
         tokens = tokens.with_values(self.norm(tokens.values))  # (B, T, D)
         question = self.question(asked, tokens)  # (B, D)
-        scores = torch.einsum("btd,bd->bt", tokens.values, question) * self.width**-0.5
-        shares = masked_softmax(scores.float(), tokens.mask).to(scores.dtype)
-        found = torch.einsum("bt,btd->bd", shares, tokens.values)
+        found = self.look(question.unsqueeze(1), tokens).squeeze(1)  # each head may look at another place
         most = tokens.values.masked_fill(~tokens.mask.unsqueeze(-1), float("-inf")).amax(1)  # (B, D)
         answer: Tensor = self.answer(torch.cat([found, most, question], 1)).unsqueeze(1)
         return Tokens.cat([Tokens.full(answer), tokens])
