@@ -53,10 +53,13 @@ class Network(nn.Module):
             if name == NOTHING:
                 encoded[name] = tokens
                 continue
-            tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
-            tokens = self.encoders[_key(name)](tokens)
-            encoded[name] = tokens.with_values(self.project[_key(name)](tokens.values))
+            encoded[name] = tokens.once(lambda distinct, name=name: self._encode(name, distinct))  # type: ignore[misc]
         return encoded
+
+    def _encode(self, name: str, tokens: Tokens) -> Tokens:
+        tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
+        tokens = self.encoders[_key(name)](tokens)
+        return tokens.with_values(self.project[_key(name)](tokens.values))
 
     def forward(self, inputs: Mapping[str, Tokens]) -> Tokens:
         """Raw tokens by input name -> fused tokens `(B, T, D)`."""
