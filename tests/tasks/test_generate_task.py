@@ -20,7 +20,8 @@ from sensemble.decoders.base import DECODERS, END
 from sensemble.decoders.search import Search
 from sensemble.errors import ConfigError, DataError
 from sensemble.tasks import references
-from sensemble.tasks.generate import Generate
+from sensemble.tasks.generate import Generate, decoder_of
+from sensemble.tasks.language import foresee
 from sensemble.tasks.writing import Answer, VoteStacker
 from sensemble.tokens import Batch, Tokens
 from sensemble.train import train
@@ -312,10 +313,11 @@ def test_short_and_long_answers_of_a_batch_give_the_scores_that_each_gives_alone
     texts = ["yes", "no", "a long tale of many words, told slowly", "yes", "no", "yes", "no", "yes"]
     target = task.references.collate(table(label=texts))
     batch = samples.batch(torch.arange(8))
-    logits, wanted = task.foresee(network, Batch(batch.inputs, target))
+    wanted, decoder = task.references.one(target, draw=False), decoder_of(network)
+    fused = network(batch.inputs)
+    logits = foresee(decoder, fused, wanted)
     assert int(wanted.mask.sum(1).max()) > 6 * int(wanted.mask.sum(1).min())
     sizes = wanted.mask.sum(1).tolist()
     for row, part in enumerate(logits.split(sizes)):
-        one = {name: tokens[row : row + 1] for name, tokens in batch.inputs.items()}
-        alone, _ = task.foresee(network, Batch(one, target[row : row + 1]))
+        alone = foresee(decoder, fused[row : row + 1], wanted[row : row + 1])
         assert torch.allclose(part, alone, atol=1e-5)

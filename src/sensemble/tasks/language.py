@@ -34,7 +34,7 @@ def foresee(decoder: Decoder, fused: Tokens, wanted: Tokens) -> Tensor:
     """Scores of all ids for each real token of some texts: fused `(B, T', D)`, ids `(B, T)` -> `(real tokens, V)`."""
     before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
     longest, short = wanted.mask.shape[1], wanted.mask.sum(1) <= SHORT
-    if int(short.sum()) * (longest - SHORT) < len(wanted):  # nothing to spare by parting them
+    if bool(short.all()) or int(short.sum()) * (longest - SHORT) < len(wanted):  # nothing to spare by parting them
         return decoder.scores(decoder(fused, before)[wanted.mask]).float()
     parts = [(short, SHORT), (~short, longest)]
     features = [decoder(fused[rows], before[rows, :most])[wanted.mask[rows, :most]] for rows, most in parts]
