@@ -44,7 +44,9 @@ class Embedded(Index):
         self._pass: FirstPass | None = None
 
     def add(self, ids: Sequence[str], vectors: Vectors, columns: Sequence[Mapping[str, Any]]) -> None:
-        self._store.add(*check_entries(ids, vectors, columns, self.dim))
+        ids, rows, cells = check_entries(ids, vectors, columns, self.dim)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)  # (n, 1), near 1 already
+        self._store.add(ids, rows / lengths, cells)
 
     def delete(self, ids: Sequence[str]) -> int:
         return self._store.delete(ids)

@@ -47,8 +47,10 @@ class Exact(Embedded):
         return self.codes.read(*found, generation) if self.codes and found else None
 
     def make_pass(self, view: View) -> FirstPass | None:
-        found = self.codes and latest(self.folder, self.codes.name, view.state.generation)
-        if not self.codes or not view.state.rows or (found and found[1] == view.state.rows):
+        if self.codes is None or not view.state.rows:
+            return None
+        found = latest(self.folder, self.codes.name, view.state.generation)
+        if found and found[1] == view.state.rows:
             return None
         return self.codes.make(view.matrix, view.state.generation)
 

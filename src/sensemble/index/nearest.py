@@ -64,10 +64,14 @@ def nearest(score: Scorer, num_rows: int, num_queries: int, k: int, allowed: Fla
         k: how many are wanted; fewer come back where fewer are allowed.
         allowed: `(n,)` which rows may be found, or their numbers; `None` allows all.
     """
-    mask = allowed if allowed is not None and allowed.dtype == np.bool_ else None
-    chosen = None if mask is not None else allowed
-    if mask is not None and np.count_nonzero(mask) < num_rows / 4:  # gathering them costs less than scoring all
-        mask, chosen = None, np.flatnonzero(mask)
+    mask: Flags | None = None
+    chosen: Rows | None = None
+    if allowed is not None and allowed.dtype == np.bool_:
+        mask = allowed.astype(np.bool_, copy=False)
+        if np.count_nonzero(mask) < num_rows / 4:  # gathering them costs less than scoring all
+            mask, chosen = None, np.flatnonzero(allowed)
+    elif allowed is not None:
+        chosen = allowed.astype(np.int64, copy=False)
     count = num_rows if chosen is None else len(chosen)
     if not count or k < 1:
         return [np.zeros(0, dtype=np.int64)] * num_queries

@@ -70,7 +70,7 @@ class Int8(Codes):
         codes = np.empty(matrix.shape, dtype=np.int8)
         for start in range(0, len(matrix), BLOCK):
             codes[start : start + BLOCK] = np.rint(matrix[start : start + BLOCK] * (127 / largest))
-        return cls(codes, largest / 127, len(matrix), generation)
+        return cls(codes, largest / np.float32(127), len(matrix), generation)
 
     def scorer(self, queries: Vectors) -> Scorer:
         return Cosine(self._codes, queries * self._scale)
