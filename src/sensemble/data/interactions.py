@@ -176,6 +176,5 @@ def _check(table: pd.DataFrame, items: pd.DataFrame | None, columns: Columns) ->
         raise DataError(f"items: {twice.iloc[0]} stands twice in column {columns.item!r}")
     strange = ~table[columns.item].isin(items[columns.item])
     if strange.any():
-        raise DataError(
-            f"interactions, row {int(strange.argmax())}: {table[columns.item][strange.argmax()]!r} is no item"
-        )
+        row = int(strange.argmax())
+        raise DataError(f"interactions, row {row}: {table[columns.item].iloc[row]} is no item")

@@ -174,12 +174,13 @@ class Qdrant(Index):
             if address.hosts or not self._folder:
                 raise ConfigError(f"{address}: the local engine is named by qdrant+local:///FOLDER/COLLECTION")
             return qdrant_client.QdrantClient(path=str(Path("/", self._folder)))
-        if address.scheme not in SERVERS or len(address.hosts) != 1 or self._folder:
+        host, port = address.hosts[0] if len(address.hosts) == 1 else ("", "")
+        port = port or "6333"
+        if address.scheme not in SERVERS or not host or not port.isdecimal() or self._folder:
             raise ConfigError(f"{address}: Qdrant is named by qdrant://HOST:PORT/COLLECTION")
-        ((host, port),) = address.hosts
         return qdrant_client.QdrantClient(
             host=host,
-            port=int(port or 6333) if (port or "0").isdecimal() else 0,
+            port=int(port),
             https=SERVERS[address.scheme],
             api_key=address.password or os.environ.get("QDRANT_API_KEY") or None,
             timeout=timeout,
