@@ -12,6 +12,7 @@ then the method is fitted on training and validation together. Intervals are boo
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +24,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
-from sensemble import weights
+from sensemble import files, weights
 from sensemble.data.interactions import Columns, split_interactions
 from sensemble.data.samples import SAMPLES, get
 from sensemble.metrics.base import Metric, difference, estimate, resample
@@ -46,11 +50,15 @@ Fit = Callable[..., Scores]
 
 @dataclass
 class World:
-    """Films, and what is known of them: unit vectors of their texts `(I, D)` and flags of their genres `(I, G)`."""
+    """What is known of films: unit vectors of their texts `(I, D)` in one way or another, and their genres `(I, G)`."""
 
-    films: pd.DataFrame
-    texts: Array
+    texts: Mapping[str, Array]
     genres: Array
+
+    def shuffled(self) -> World:
+        """Each film with the text and genres of another."""
+        order = np.random.default_rng(0).permutation(len(self.genres))
+        return World({name: rows[order] for name, rows in self.texts.items()}, self.genres[order])
 
 
 @dataclass
@@ -102,13 +110,11 @@ def factorise(had: sparse.csr_array, *, dim: int, ridge: float, unseen: float, r
     rows = [had, sparse.csr_array(had.T)]
     for _, side in itertools.product(range(rounds), (0, 1)):
         other, own = sides[1 - side], rows[side]
-        common = unseen * other.T @ other
-        for row in range(own.shape[0]):
-            seen = own.indices[own.indptr[row] : own.indptr[row + 1]]
-            weight = ridge * (len(seen) + unseen * own.shape[1])
-            sides[side][row] = np.linalg.solve(
-                common + other[seen].T @ other[seen] + weight * np.eye(dim), other[seen].sum(0)
-            )
+        pairs = np.einsum("nd,ne->nde", other, other).reshape(len(other), -1)
+        seen = (own @ pairs).reshape(-1, dim, dim)
+        weight = ridge * (own.sum(1) + unseen * own.shape[1])
+        left = unseen * other.T @ other + seen + weight[:, None, None] * np.eye(dim)
+        sides[side] = np.linalg.solve(left, (own @ other)[..., None])[..., 0]
     return sides[0], sides[1]
 
 
@@ -117,25 +123,23 @@ def factors(had: sparse.csr_array, world: World, *, dim: int, ridge: float, unse
     return lambda some: users[some] @ items.T
 
 
-def text(had: sparse.csr_array, world: World, *, centred: bool) -> Scores:
+def text(had: sparse.csr_array, world: World, *, source: str, centred: bool) -> Scores:
     """Films whose texts are like the mean of those a user had. Nothing is learned."""
-    rows = world.texts - world.texts.mean(0) if centred else world.texts
+    rows = world.texts[source] - world.texts[source].mean(0) if centred else world.texts[source]
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return lambda users: (had[users] @ rows) @ rows.T
 
 
 def factors_from_text(
-    had: sparse.csr_array, world: World, *, dim: int, ridge: float, unseen: float, smooth: float
+    had: sparse.csr_array, world: World, *, source: tuple[str, ...], smooth: float, **options: Any
 ) -> Scores:
     """Factors of a film told from its text by ridge regression on those in training (as Gantner et al., 2010)."""
-    users, items = factorise(had, dim=dim, ridge=ridge, unseen=unseen)
-    rows = np.hstack([world.texts - world.texts.mean(0), world.genres, np.ones((len(items), 1))])
-    counts = had.sum(0)
-    known = counts > 0
-    heavy = rows[known] * np.sqrt(counts[known])[:, None]
+    users, items = factorise(had, **options)
+    texts = [world.texts[name] - world.texts[name].mean(0) for name in source]
+    rows = np.hstack([*texts, world.genres, np.ones((len(items), 1))])
+    counts = had.sum(0)[:, None]  # films that more people had say more about the map
     solved = np.linalg.solve(
-        heavy.T @ heavy + smooth * counts[known].mean() * np.eye(rows.shape[1]),
-        heavy.T @ (items[known] * np.sqrt(counts[known])[:, None]),
+        (rows * counts).T @ rows + smooth * counts[counts > 0].mean() * np.eye(rows.shape[1]), (rows * counts).T @ items
     )
     return lambda some: users[some] @ (rows @ solved).T
 
@@ -144,14 +148,22 @@ def grid(**options: Sequence[Any]) -> list[dict[str, Any]]:
     return [dict(zip(options, values, strict=True)) for values in itertools.product(*options.values())]
 
 
-FACTORS = grid(dim=[32, 64], ridge=[0.003, 0.01, 0.03], unseen=[0.05, 0.2])
 METHODS: dict[str, tuple[Fit, list[dict[str, Any]]]] = {
     "popularity": (popularity, [{}]),
     "item-kNN": (item_knn, grid(shrink=[0, 10, 100], neighbours=[20, 50, 100, 200])),
-    "factorisation": (factors, FACTORS),
+    "factorisation": (factors, grid(dim=[32, 64], ridge=[0.003, 0.01, 0.03], unseen=[0.05, 0.2])),
     "EASE": (ease, grid(ridge=[30, 100, 300, 1000])),
-    "text alone": (text, grid(centred=[False, True])),
-    "factors from text": (factors_from_text, grid(dim=[32], ridge=[0.01], unseen=[0.05, 0.2], smooth=[0.3, 1, 3, 10])),
+    "text alone": (text, grid(source=["minilm", "words"], centred=[False, True])),
+    "factors from text": (
+        factors_from_text,
+        grid(
+            source=[("minilm",), ("words",), ("minilm", "words")],
+            smooth=[1, 3, 10, 30],
+            dim=[32],
+            ridge=[0.01],
+            unseen=[0.2],
+        ),
+    ),
 }
 SHUFFLED = "factors from shuffled text"
 
@@ -181,24 +193,36 @@ def questions(ratings: pd.DataFrame, films: pd.DataFrame, protocol: str) -> tupl
     )
 
 
-def encode(texts: Sequence[str]) -> Array:
-    """Unit vectors of texts by MiniLM."""
+def encode(texts: Sequence[str]) -> dict[str, Array]:
+    """Unit vectors of texts, by MiniLM and by words weighted by their rarity."""
+    place = files.home() / "cache" / f"recommend-{hashlib.sha256(repr(texts).encode()).hexdigest()[:16]}.npy"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        np.save(place, minilm(texts))
+    words = TfidfVectorizer(min_df=2, sublinear_tf=True).fit_transform(texts)
+    return {"minilm": np.load(place), "words": normalize(TruncatedSVD(256, random_state=0).fit_transform(words))}
+
+
+def minilm(texts: Sequence[str]) -> Array:
+    """The mean over the first 64 tokens of each text."""
     import torch
     import transformers
 
     folder = weights.get("minilm", say=print)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder).eval()
-    found = []
+    order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+    found = np.empty((len(texts), model.config.hidden_size))
     with torch.inference_mode():
-        for start in range(0, len(texts), 32):
+        for start in range(0, len(texts), 16):
+            some = order[start : start + 16]
             batch = tokenizer(
-                list(texts[start : start + 32]), padding=True, truncation=True, max_length=128, return_tensors="pt"
+                [texts[place] for place in some], padding=True, truncation=True, max_length=64, return_tensors="pt"
             )
             mask = batch["attention_mask"].unsqueeze(-1)
             pooled = (model(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
-            found.append(torch.nn.functional.normalize(pooled, dim=1).numpy())
-    return np.concatenate(found).astype(np.float64)
+            found[some] = torch.nn.functional.normalize(pooled, dim=1).numpy()
+    return found
 
 
 def quality(chosen: Question, fit: Fit, world: World, choice: Mapping[str, Any]) -> float:
@@ -214,9 +238,8 @@ def main() -> None:
     folder = get("movies", say=print)
     ratings, films = (pd.read_parquet(folder / SAMPLES["movies"].tables[name]) for name in ("train", "films"))
     genres = films["genres"].str.get_dummies(", ").to_numpy(float)
-    world = World(films, encode(films["text"].tolist()), genres)
-    order = np.random.default_rng(0).permutation(len(films))
-    shuffled = World(films, world.texts[order], genres[order])
+    world = World(encode(films["text"].tolist()), genres)
+    shuffled = world.shuffled()
     for protocol in options.protocols:
         chosen, reported = questions(ratings, films, protocol)
         counts = reported.had.sum(0)
