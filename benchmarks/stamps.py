@@ -58,7 +58,7 @@ def main() -> None:
                 for _ in events:
                     pass
             assert job.network is not None and job.task is not None
-            names = evaluate.subsets([item.name for item in job.inputs])
+            names = evaluate.subsets(job.task, [item.name for item in job.inputs])
             test = job.parts["test"]
             for subset, given in zip(names, evaluate.answer_subsets(job.network, job.task, test, names), strict=True):
                 answers[way].setdefault(subset, []).append(_by_label(given, job.task))

@@ -67,7 +67,7 @@ def test_padding_changes_no_answer(built: Callable[..., Any], fusion: str) -> No
 @fusions
 def test_every_subset_of_inputs_gives_finite_answers(built: Callable[..., Any], fusion: str) -> None:
     network, task, samples, inputs = built(fusion)
-    subsets = evaluate.subsets([item.name for item in inputs])
+    subsets = evaluate.subsets(task, [item.name for item in inputs])
     assert len(subsets) == 2 ** len(samples.stores) - 1
     for answers in evaluate.answer_subsets(network, task, samples, subsets, batch=7):
         assert np.isfinite(answers).all() and np.allclose(answers.sum(1), 1)

@@ -81,7 +81,9 @@ def fit_inputs(inputs: Sequence[Input], table: Table, *, seed: int) -> None:
 def make_task(config: Config) -> Task:
     """The task of a config, not yet fitted."""
     name, options = component(config.task, TASKS, where="task")
-    return TASKS.create(name, where="task", **options)
+    task = TASKS.create(name, where="task", **options)
+    task.bind({name: str(spec.get("column", name)) for name, spec in config.inputs.items()})
+    return task
 
 
 def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: Sequence[str] | None = None) -> Network:
@@ -97,7 +99,9 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
         for item in chosen
     }
     name, options = component(config.fusion, FUSIONS, where="fusion")
-    fusion = FUSIONS.create(name, list(built), config.width, where="fusion", **options)
+    fusion = task.fusion(
+        lambda names: FUSIONS.create(name, names, config.width, where="fusion", **options), list(built)
+    )
     return Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
 
 

@@ -5,17 +5,19 @@ Legend: n rows, R bootstrap resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .data.load import Samples
 from .metrics.base import Array, Metric, estimate, resample
 from .network import Network
 from .tasks.base import Answers, Task, join
+from .tokens import Batch, Tokens
 
 MOST_SUBSETS = 511
 """Beyond nine inputs, subsets are the single inputs, all but one, and all."""
@@ -38,24 +40,47 @@ def answer_subsets(
 
     Each row is encoded once, whatever the number of subsets.
     """
-    device = next(network.parameters()).device
+
+    def read(encoded: Mapping[str, Tokens], given: Batch) -> list[Answers]:
+        fused = [network.fusion({name: encoded[name] for name in subset}) for subset in subsets]
+        return [task.reply(network, each, given.target) for each in fused]
+
     names = sorted({name for subset in subsets for name in subset})
-    samples = samples.only(names)
+    return _through(network, samples.only(names), read, batch=batch, progress=progress)
+
+
+@torch.no_grad()
+def embed(network: Network, task: Task, samples: Samples, side: str, *, batch: int = 256) -> NDArray[np.float32]:
+    """The vectors `(n, E)` of all rows, by their inputs of one side of the task; NaN where they have none."""
+
+    def read(encoded: Mapping[str, Tokens], given: Batch) -> list[Answers]:
+        return [task.vectors(network, network.fusion(encoded), side)]
+
+    return np.asarray(_through(network, samples, read, batch=batch)[0])
+
+
+def _through(
+    network: Network,
+    samples: Samples,
+    read: Callable[[Mapping[str, Tokens], Batch], list[Answers]],
+    *,
+    batch: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Answers]:
+    """What is read from encoded rows, one or several things, for all rows in their order."""
+    device = next(network.parameters()).device
     order = torch.stack([store.size(torch.arange(len(samples))) for store in samples.stores.values()]).sum(0)
     order = order.argsort(stable=True)  # rows of like length together: less padding
-    parts: list[list[Answers]] = [[] for _ in subsets]
+    parts: list[list[Answers]] = []
     network.eval()
     done = 0
     for given in samples.stream(samples.batches(batch, order), pin=device.type == "cuda"):
         given = given.to(device)
-        encoded = network.encode(given.inputs)
-        for part, subset in zip(parts, subsets, strict=True):
-            fused = network.fusion({name: encoded[name] for name in subset})
-            part.append(task.reply(network, fused, given.target))
+        parts.append(read(network.encode(given.inputs), given))
         done += len(given)
         progress(done, len(samples))
     back = order.argsort().tolist()
-    return [_reorder(join(part), back) for part in parts]
+    return [_reorder(join(part), back) for part in zip(*parts, strict=True)]
 
 
 def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256) -> Answers:
@@ -63,12 +88,14 @@ def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256)
     return answer_subsets(network, task, samples, [list(samples.stores)], batch=batch)[0]
 
 
-def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every subset of the inputs but the empty one, smallest first, in the inputs' order."""
+def subsets(task: Task, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every subset of the inputs from which the task can answer, smallest first, in the inputs' order."""
     sizes = range(1, len(names) + 1)
     if 2 ** len(names) - 1 > MOST_SUBSETS:
         sizes = (1, len(names) - 1, len(names))  # type: ignore[assignment]
-    return [subset for size in sizes for subset in combinations(names, size)]
+    sides = [set(own) for own in task.sides(names).values()]
+    found = (subset for size in sizes for subset in combinations(names, size))
+    return [subset for subset in found if all(own & set(subset) for own in sides)]
 
 
 def values(task: Task, answers: Answers, samples: Samples) -> dict[str, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from . import build, checkpoint, evaluate
 from . import config as configs
@@ -16,7 +18,7 @@ from .config import Config
 from .data.load import Input, Samples, check_unreadable, load
 from .data.read import read
 from .data.table import Table
-from .errors import DataError, UserError
+from .errors import ConfigError, DataError, UserError, unknown
 from .files import write
 from .network import Network
 from .pipeline import Event, Job, metrics_file, model_files
@@ -169,6 +171,38 @@ class Learner:
             return [{name: key, **record} for key, record in zip(table.column(name), records, strict=True)]
         return records
 
+    @property
+    def sides_(self) -> dict[str, dict[str, Input]]:
+        """The inputs by name, for each side that `embed` knows."""
+        inputs = {item.name: item for item in self._inputs}
+        sides = self._model()[0].sides(list(inputs))
+        return {side: {name: inputs[name] for name in own} for side, own in sides.items()}
+
+    @torch.no_grad()
+    def embed(self, data: Any, *, side: str | None = None, batch: int = 256) -> NDArray[np.float32]:
+        """Vectors of length 1, whose products say how near rows are: for an index, or for comparing rows.
+
+        Args:
+            data: rows; only the inputs of the side are read.
+            side: of a task with several, such as `query` or `candidate` of retrieval; `None` takes the first.
+            batch: rows at a time.
+
+        Returns:
+            `(n, E)`, NaN in rows that lack all inputs of the side.
+
+        Raises:
+            ConfigError: the task has no such side.
+            DataError: too many values cannot be read; names row and column.
+        """
+        task, network = self._model()
+        sides = task.sides([item.name for item in self._inputs])
+        chosen = next(iter(sides)) if side is None else side
+        if chosen not in sides:
+            raise ConfigError(f"embed: {unknown('side', chosen, sides)}")
+        inputs = [item for item in self._inputs if item.name in sides[chosen]]
+        samples = self._read(self._table(data, inputs), inputs)
+        return evaluate.embed(network, task, samples, chosen, batch=batch)
+
     def evaluate(self, data: Any, *, batch: int = 256) -> dict[str, Any]:
         """Scores on rows with labels, with intervals, for all inputs and every subset of them.
 
@@ -185,7 +219,7 @@ class Learner:
         samples = self._samples(table, with_target=True)
         if not len(samples):
             raise DataError(f"{table.name}: no row has a label in {', '.join(task.columns)}")
-        names = evaluate.subsets([item.name for item in self._inputs])
+        names = evaluate.subsets(task, [item.name for item in self._inputs])
         found = evaluate.answer_subsets(network, task, samples, names, batch=batch)
         draws = evaluate.weights(samples, seed=self.config.seed)
         return metrics_file(task, found, names, samples, draws)
@@ -239,24 +273,29 @@ class Learner:
             raise UserError("this learner is not fitted yet: call fit, or Learner.load")
         return self._task, self._network
 
-    def _table(self, data: Any) -> Table:
+    def _table(self, data: Any, inputs: Sequence[Input] | None = None) -> Table:
         """The rows with every input's column; a column that is not there is missing throughout."""
         table = read(data)
-        lacking = [item.column for item in self._inputs if item.column not in table.columns]
-        if len(lacking) == len(self._inputs):
-            known = ", ".join(item.column for item in self._inputs)
+        columns = [item.column for item in inputs or self._inputs]
+        lacking = [column for column in columns if column not in table.columns]
+        if len(lacking) == len(columns):
+            known = ", ".join(columns)
             raise DataError(f"{table.name} has none of the model's input columns ({known})")
         frame = table.frame.assign(**dict.fromkeys(lacking)) if lacking else table.frame
         return Table(frame, table.root, table.name)
 
     def _samples(self, table: Table, *, with_target: bool) -> Samples:
-        data = self.config.data
-        stores, problems = load(table, self._inputs, memory=data.memory, cache=cache_of(self.config))
-        check_unreadable(table, problems, data.max_unreadable)
+        samples = self._read(table, self._inputs)
         if not with_target:
-            return Samples(table, stores, self._model()[0].given(table))
-        samples, _ = make_samples(table, stores, [], self._task, self.config)
-        return samples
+            return replace(samples, target=self._model()[0].given(table))
+        return make_samples(table, samples.stores, [], self._task, self.config)[0]
+
+    def _read(self, table: Table, inputs: Sequence[Input]) -> Samples:
+        """Rows without labels."""
+        data = self.config.data
+        stores, problems = load(table, inputs, memory=data.memory, cache=cache_of(self.config))
+        check_unreadable(table, problems, data.max_unreadable)
+        return Samples(table, stores)
 
     def _answers(self, samples: Samples, batch: int) -> Answers:
         task, network = self._model()

@@ -7,9 +7,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .commands import get, runs
+from .commands import get, runs, search
 
-COMMANDS = (get.demo, get.samples, get.weights, get.cache, runs.audit, runs.fit, runs.evaluate, runs.predict)
+COMMANDS = (
+    get.demo,
+    get.samples,
+    get.weights,
+    get.cache,
+    runs.audit,
+    runs.fit,
+    runs.evaluate,
+    runs.predict,
+    search.index,
+    search.search,
+)
 
 
 def make_parser() -> tuple[Parser, dict[str, Parser]]:

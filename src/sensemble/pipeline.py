@@ -96,7 +96,7 @@ class Job:
             yield Event("evaluate", "No test rows: nothing is measured. Give data.test or data.test_share.")
         else:
             yield from self._timed("evaluate", self._evaluate())
-            if self.config.verdict != "off" and len(self.inputs) > 1:
+            if self.config.verdict != "off" and self._rivals():
                 yield from self._timed("verdict", self._judge())
             self.details = self._details()
             if self.folder:
@@ -206,7 +206,7 @@ class Job:
         assert self.task is not None and self.network is not None
         test = self.parts["test"]
         yield Event("evaluate", about="every subset of the inputs")
-        names = evaluate.subsets([item.name for item in self.inputs])
+        names = evaluate.subsets(self.task, [item.name for item in self.inputs])
         found = evaluate.answer_subsets(self.network, self.task, test, names)
         draws = evaluate.weights(test, seed=self.config.seed)
         self.answers = found[-1]
@@ -228,7 +228,7 @@ class Job:
                 yield Event("verdict", "", step.step, step.steps, step, about=name)
             else:
                 alone[name] = step
-        alone = {item.name: alone[item.name] for item in self.inputs}  # in the config's order again
+        alone = {name: alone[name] for name in self._rivals()}  # in the config's order again
         draws = evaluate.weights(self.parts["test"], seed=self.config.seed)
         self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, draws)
         if self.folder:
@@ -258,9 +258,15 @@ class Job:
             return None
         if single is None:
             return Place(self.folder, model_files(self.config, self.inputs, self.task))
-        config = self.config.replace(inputs={single: self.config.inputs[single]})
-        inputs = [item for item in self.inputs if item.name == single]
+        names = self._rivals()[single]
+        config = self.config.replace(inputs={name: self.config.inputs[name] for name in names})
+        inputs = [item for item in self.inputs if item.name in names]
         return Place(self.folder / "singles" / safe_name(single), model_files(config, inputs, self.task))
+
+    def _rivals(self) -> dict[str, list[str]]:
+        """The inputs that the verdict trains alone, and what each needs beside it."""
+        assert self.task is not None
+        return verdicts.rivals(self.task, [item.name for item in self.inputs])
 
     def _timed(self, stage: str, events: Iterator[Event]) -> Iterator[Event]:
         started = time.monotonic()

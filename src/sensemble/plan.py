@@ -10,6 +10,7 @@ from .data.table import Table
 from .errors import ConfigError, unknown
 from .modalities.base import MODALITIES
 from .presets import choose_encoders
+from .tasks.base import TASKS, Task
 
 LEFT_OUT = ("id", "constant")
 """Kinds of column that are no inputs unless the config says so."""
@@ -24,12 +25,12 @@ def complete(config: Config, table: Table) -> tuple[Config, dict[str, str], dict
     Raises:
         ConfigError: no target, or a target, group, split, weight or id that is no column.
     """
-    targets = target_columns(config)
-    if not targets:
+    targets, keys = target_columns(config), target_keys(config)
+    if not targets and _needs_target(config):
         raise ConfigError("task.target: name the column to predict (on the command line: --target COLUMN)")
     for name in targets:
         if name not in table.columns:
-            raise ConfigError(f"task.target: {unknown('column', name, table.columns)}")
+            raise ConfigError(f"task.{keys[0]}: {unknown('column', name, table.columns)}")
     roles = {"group": config.data.group, "split": config.data.split, "weight": config.data.weight, "id": config.data.id}
     for key, column in roles.items():
         if column is not None and column not in table.columns:
@@ -78,10 +79,19 @@ def _roles(config: Config) -> set[str]:
 
 def target_columns(config: Config) -> list[str]:
     """The columns that the task wants to predict, before the task is made; none where the config names none."""
-    target = config.task.get("target")
-    if not target:
-        return []
-    return [target] if isinstance(target, str) else [str(name) for name in target]
+    given = [config.task.get(key) or [] for key in target_keys(config)]
+    return [str(name) for names in given for name in ([names] if isinstance(names, str) else names)]
+
+
+def target_keys(config: Config) -> tuple[str, ...]:
+    """The task's options that name such columns."""
+    name = config.task.get("name")
+    return TASKS[name].target_keys if name in TASKS else Task.target_keys
+
+
+def _needs_target(config: Config) -> bool:
+    name = config.task.get("name")
+    return TASKS[name].needs_target if name in TASKS else True
 
 
 def _reason(spec: Mapping[str, object], guess: Guess | None) -> str:

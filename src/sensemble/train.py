@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -110,6 +110,7 @@ def train(
     device = pick_device(config.device)
     network.to(device)
     optimizer = make_optimizer(network, config)
+    sides = list(task.sides(list(samples.stores)).values())
     state, kept = _State(), None
     saved = place.load_last(network, optimizer) if place and resume else None
     if saved is not None:
@@ -132,7 +133,7 @@ def train(
                 torch.manual_seed(seed * 1_000_003 + state.step)
                 set_rates(optimizer, state.step, steps, config.warmup)
                 for rows in group:
-                    batch = hide(next(stream).to(device), config.hide)
+                    batch = hide(next(stream).to(device), config.hide, sides)
                     with autocast(config, device):
                         loss = task.loss(network, batch)
                     torch.autograd.backward(loss / len(group))
@@ -187,21 +188,27 @@ def train(
             place.save("last", network)
 
 
-def hide(batch: Batch, rate: float) -> Batch:
+def hide(batch: Batch, rate: float, sides: Sequence[Sequence[str]] | None = None) -> Batch:
     """Makes present inputs missing at random, each with chance `rate`, but never all of a row's.
 
     So the model learns to answer from any subset of its inputs (modality dropout, Neverova et al. 2016).
+
+    Args:
+        batch: the rows.
+        rate: chance.
+        sides: inputs of which a row keeps one at least; all the batch's where none are named.
     """
-    if rate <= 0 or len(batch.inputs) < 2:
-        return batch
-    names = list(batch.inputs)
-    present = torch.stack([batch.inputs[name].present for name in names], 1)  # (B, N)
-    draw = torch.rand(present.shape).to(present.device)
-    hidden = present & (draw < rate)
-    emptied = ~(present & ~hidden).any(1)
-    keep = draw.masked_fill(~present, -1).argmax(1)  # one present input at random
-    hidden[emptied, keep[emptied]] = False
-    inputs = {name: batch.inputs[name].hide(hidden[:, index]) for index, name in enumerate(names)}
+    inputs = dict(batch.inputs)
+    for names in sides or [list(inputs)]:
+        if rate <= 0 or len(names) < 2:
+            continue
+        present = torch.stack([inputs[name].present for name in names], 1)  # (B, N)
+        draw = torch.rand(present.shape).to(present.device)
+        hidden = present & (draw < rate)
+        emptied = ~(present & ~hidden).any(1)
+        keep = draw.masked_fill(~present, -1).argmax(1)  # one present input at random
+        hidden[emptied, keep[emptied]] = False
+        inputs |= {name: inputs[name].hide(hidden[:, index]) for index, name in enumerate(names)}
     return Batch(inputs, batch.target, batch.weight)
 
 

@@ -54,11 +54,13 @@ def singles(
         `"cut"`, whether time ran out.
     """
     budget = float("inf") if config.verdict == "full" else max(SINGLES_SHARE * seconds, LEAST_SECONDS)
-    for done, item in enumerate(sorted(inputs, key=lambda item: _bulk(parts["train"], item))):
-        network = make_network(config, inputs, task, only=[item.name])
-        own = {name: part.only([item.name]) for name, part in parts.items()}
+    sets = rivals(task, [item.name for item in inputs])
+    alone = [item for item in inputs if item.name in sets]
+    for done, item in enumerate(sorted(alone, key=lambda item: _bulk(parts["train"], item))):
+        network = make_network(config, inputs, task, only=sets[item.name])
+        own = {name: part.only(sets[item.name]) for name, part in parts.items()}
         learn = own["train"].take(np.flatnonzero(own["train"].stores[item.name].present.numpy()))
-        started, share, cut = time.monotonic(), budget / (len(inputs) - done), False
+        started, share, cut = time.monotonic(), budget / (len(alone) - done), False
         steps = train(
             network, task, learn, own.get("valid"), config.train,
             seed=config.seed, place=place(item.name), resume=resume,
@@ -76,6 +78,17 @@ def singles(
             name: evaluate.answers(network, task, own[name]) for name in ("valid", "test") if name in own
         }
         yield item.name, {**found, "cut": [cut]}
+
+
+def rivals(task: Task, names: Sequence[str]) -> dict[str, list[str]]:
+    """The inputs that are trained alone, by name, each with all those that it cannot do without.
+
+    They are those of the first side that has several: the others of that side are left out. Empty where no side has:
+    then nothing is fused.
+    """
+    sides = task.sides(names).values()
+    side: tuple[str, ...] = next((own for own in sides if len(own) > 1), ())
+    return {name: [each for each in names if each == name or each not in side] for name in side}
 
 
 def _bulk(samples: Samples, item: Input) -> int:

@@ -222,21 +222,21 @@ def check_readers_while_a_writer_adds(open_index: Open) -> None:
     """Whoever reads sees whole batches."""
     with open_index() as first:
         first.add(["first"], units(1), [{"batch": 0}])
-    counts: list[list[int]] = [[], []]  # by reader
+    counts: list[list[int]] = [[], []]
     errors: list[BaseException] = []
     done = threading.Event()
 
-    def read(seen: list[int]) -> None:
+    def read(own: list[int]) -> None:
         try:
             with open_index() as index:
                 while not done.is_set():
                     (hits,) = index.search(units(1), k=1000)
-                    seen.append(len(hits))
+                    own.append(len(hits))
                     assert hits[0].id == "first" and len(hits) % 10 == 1, "half a batch was seen"
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=read, args=(seen,)) for seen in counts]
+    threads = [threading.Thread(target=read, args=(own,)) for own in counts]
     for thread in threads:
         thread.start()
     with open_index() as writer:
@@ -248,7 +248,7 @@ def check_readers_while_a_writer_adds(open_index: Open) -> None:
     for thread in threads:
         thread.join()
     assert not errors, errors
-    assert all(seen == sorted(seen) for seen in counts), "an entry was there and then was not"
+    assert all(own == sorted(own) for own in counts), "an entry was there and then was not"
     with open_index() as index:
         assert len(index) == 121
 

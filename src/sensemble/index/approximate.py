@@ -1,32 +1,37 @@
-"""The approximate index: a graph finds candidates, the float vectors score them."""
+"""The approximate index: lists or a graph find candidates, the float vectors score them."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from ..errors import ConfigError
 from .base import INDEXES
 from .embedded import Embedded
+from .faiss_pass import FaissPass, Graph, Lists, Precision
 from .first_pass import FirstPass, latest
-from .graph import Graph, Precision
 from .store import View
+
+_STRUCTURES: dict[str, type[FaissPass]] = {"lists": Lists, "graph": Graph}
 
 
 @INDEXES.register("approximate")
 class Approximate(Embedded):
     """Finds nearly all of the nearest, many times faster than `exact`: right from some 100,000 entries on.
 
-    The graph is made by `finish` and grows with the next one; entries that came since are searched exactly, so that
-    every answer is as new as the store. A filter that few entries meet is searched exactly as well.
+    What it looks through is made by `finish` and grows with the next one; entries that came since are searched exactly,
+    so that every answer is as new as the store. A filter that few entries meet is searched exactly as well.
 
     Args:
         place: the folder.
         run: digest of the run that makes the vectors.
         dim: their size.
-        connections: neighbours that each entry keeps (M); more find more and take more memory.
-        build_effort: neighbours looked at when one is added.
-        effort: neighbours looked at in a search; raise it where too much is missed.
-        precision: of the graph's copy of the vectors; `int8` takes a quarter of the memory.
+        structure: `lists` (IVF) is made quickly; `graph` (HNSW) takes many times as long to make.
+        effort: how much is looked at in a search, lists or neighbours; raise it where too much is missed.
+        connections: of a graph, neighbours that each entry keeps (M).
+        build_effort: of a graph, neighbours looked at when an entry is added.
+        precision: of the copy of the vectors inside; `int8` takes a quarter of the memory.
         rescore: how many times k candidates the float vectors decide on.
-        smallest: entries from which a graph is made.
+        smallest: entries from which a structure is made.
 
     Raises:
         ConfigError: faiss is not installed, or an option is out of range.
@@ -38,44 +43,48 @@ class Approximate(Embedded):
         run: str,
         dim: int,
         *,
+        structure: Literal["lists", "graph"] = "lists",
+        effort: int = 96,
         connections: int = 16,
         build_effort: int = 64,
-        effort: int = 96,
         precision: Precision = "float32",
         rescore: int = 2,
-        smallest: int = 5_000,
+        smallest: int = 20_000,
     ) -> None:
-        options = {"connections": connections, "build_effort": build_effort, "effort": effort, "rescore": rescore}
+        options = {"effort": effort, "connections": connections, "build_effort": build_effort, "rescore": rescore}
         for key, value in options.items():
             if value < 1:
                 raise ConfigError(f"{key}: needs a whole number from 1, not {value}")
-        self.connections, self.build_effort, self.effort = connections, build_effort, effort
+        self.structure = _STRUCTURES[structure]
+        self.effort, self.connections, self.build_effort = effort, connections, build_effort
         self.precision, self.rescore, self.smallest = precision, rescore, smallest
         super().__init__(place, run, dim)
 
     def find_pass(self, generation: int) -> FirstPass | None:
-        found = latest(self.folder, Graph.name, generation)
-        return Graph.read(*found, generation, effort=self.effort) if found else None
+        return self._kept(generation)
 
     def make_pass(self, view: View) -> FirstPass | None:
-        if len(view) < self.smallest:
+        rows, generation = view.state.rows, view.state.generation
+        if len(view) < max(self.smallest, 1):
             return None
-        found = latest(self.folder, Graph.name, view.state.generation)
-        if found and found[1] == view.state.rows:
+        kept = self._kept(generation)
+        if kept is not None and kept.covered == rows:
             return None
-        if found:
-            graph = Graph.read(*found, view.state.generation, effort=self.effort)
-        else:
-            graph = Graph.make(
-                self.dim,
-                view.state.generation,
-                connections=self.connections,
-                build_effort=self.build_effort,
-                effort=self.effort,
-                precision=self.precision,
-            )
-        graph.grow(view.matrix)
-        return graph
+        if kept is not None and kept.fits(rows):
+            kept.grow(view.matrix)
+            return kept
+        return self.structure.make(
+            view.matrix,
+            generation,
+            effort=self.effort,
+            build_effort=self.build_effort,
+            connections=self.connections,
+            precision=self.precision,
+        )
 
     def widened(self, k: int) -> int:
         return k * self.rescore
+
+    def _kept(self, generation: int) -> FaissPass | None:
+        found = latest(self.folder, self.structure.name, generation)
+        return self.structure.read(*found, generation, effort=self.effort) if found else None

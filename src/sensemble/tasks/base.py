@@ -6,14 +6,16 @@ Legend: B batch, K label columns, D width.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..data.table import Table
+from ..fusion.base import Fusion
 from ..metrics.base import Metric
 from ..network import Network
 from ..registry import Registry
@@ -28,6 +30,10 @@ class Task(ABC):
 
     metric: str
     """The score by which models are chosen and compared."""
+    needs_target: ClassVar[bool] = True
+    """Whether there is nothing to learn unless the config names a target column."""
+    target_keys: ClassVar[tuple[str, ...]] = ("target",)
+    """Options that name columns which are no inputs unless the config says so."""
 
     @property
     @abstractmethod
@@ -45,6 +51,33 @@ class Task(ABC):
     @abstractmethod
     def head(self, width: int) -> nn.Module:
         """The module that reads fused tokens `(B, T, D)`; a fully masked row must give the prior."""
+
+    def bind(self, columns: Mapping[str, str]) -> None:
+        """Tells a task that has just been made which column each input reads.
+
+        Raises:
+            ConfigError: the inputs do not suit the task.
+        """
+        return
+
+    def sides(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The inputs by what they are needed for; of each side a row needs one at least, so all are never hidden.
+
+        Most tasks have one side, on which any input will do.
+
+        Args:
+            names: of the inputs.
+        """
+        return {"inputs": tuple(names)}
+
+    def fusion(self, make: Callable[[Sequence[str]], Fusion], names: Sequence[str]) -> Fusion:
+        """The fusion of the inputs: as the config says, or one put together of several such.
+
+        Args:
+            make: makes the config's fusion for some inputs.
+            names: of the inputs.
+        """
+        return make(names)
 
     @abstractmethod
     def collate(self, table: Table) -> Tokens | None:
@@ -76,6 +109,15 @@ class Task(ABC):
             given: the rows' labels, or what the method `given` says of them.
         """
         return self.answer(network, fused)
+
+    def vectors(self, network: Network, fused: Tokens, side: str) -> NDArray[np.float32]:
+        """Embeddings `(B, E)` of length 1 for fused tokens; NaN for rows without an input of the side.
+
+        By default the mean of the fused tokens.
+        """
+        mean = F.normalize(fused.mean().float(), dim=-1).masked_fill(~fused.present.unsqueeze(1), float("nan"))
+        result: NDArray[np.float32] = mean.cpu().numpy()
+        return result
 
     @abstractmethod
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:

@@ -1,0 +1,148 @@
+"""A query, by text, picture, sound or any other input of a run, to the entries of its index that are nearest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..data.load import Input
+from ..errors import ConfigError, DataError, unknown
+from .base import Hit, Where
+from .keyword import Keywords, hybrid
+from .make import default_place, run_digest
+from .place import describe, open_index
+
+if TYPE_CHECKING:
+    from ..learner import Learner
+
+_CONDITION = re.compile(r"(?P<column>.+?)(?P<sign>>=|<=|=)(?P<value>.*)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def search_index(
+    learner: Learner,
+    run: str | Path,
+    query: Mapping[str, Any],
+    place: str | Path | None = None,
+    *,
+    k: int = 10,
+    where: Where | None = None,
+    hybrid_column: str | None = None,
+) -> list[Hit]:
+    """The entries of a run's index that are nearest to a query.
+
+    Args:
+        learner: of the run.
+        run: its folder.
+        query: a raw value for each of some inputs, all of one side.
+        place: of the index, a folder or a URL; `None` is `RUN/index`.
+        k: hits wanted.
+        where: conditions on columns.
+        hybrid_column: a column of texts that is searched by keyword as well, for the query's text.
+
+    Raises:
+        ConfigError: an unknown input or column, inputs of two sides, or a keyword search without a text.
+        DataError: no index there, another run's, or a query that cannot be read.
+    """
+    side, inputs = _side(learner, query)
+    place = default_place(run) if place is None else place
+    _check_columns(place, [*(where or {}), *([hybrid_column] if hybrid_column else [])])
+    text = " ".join(str(value) for name, value in query.items() if isinstance(value, str) and _is_text(inputs[name]))
+    if hybrid_column and not text:
+        raise ConfigError("--hybrid: a keyword search needs a query with a text")
+    vector = learner.embed([{inputs[name].column: value for name, value in query.items()}], side=side)
+    if vector.size and not vector[0, 0] == vector[0, 0]:
+        raise DataError(f"the query holds nothing that the run can read ({', '.join(query)})")
+    with open_index(place, run_digest(run), vector.shape[1], create=False) as index:
+        if not hybrid_column:
+            return index.search(vector, k=k, where=where)[0]
+        return hybrid(index, Keywords(index, hybrid_column), vector, text, k=k, where=where)
+
+
+def input_of_kind(learner: Learner, kinds: Sequence[str], what: str) -> str:
+    """The name of the one input that reads a kind of value, on the side of the queries before the others.
+
+    Args:
+        kinds: names of modalities.
+        what: for messages.
+
+    Raises:
+        ConfigError: none does, or several.
+    """
+    every: list[str] = []
+    for inputs in learner.sides_.values():
+        found = [name for name, item in inputs.items() if item.kind in kinds]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " or ".join(f"--give {name}=..." for name in found)
+            raise ConfigError(f"several inputs of the run read {what}: say which, {names}")
+        every += [f"{name} ({item.kind})" for name, item in inputs.items()]
+    raise ConfigError(f"no input of the run reads {what}; its inputs: {', '.join(every)}")
+
+
+def parse_where(conditions: Sequence[str]) -> dict[str, Any]:
+    """Conditions as they are typed: `kind=animals`, `kind=animals,plants`, `year>=1990`, `year<=2000`.
+
+    What looks like a number or a truth value is looked for both as such and as text.
+
+    Raises:
+        ConfigError: none of these forms.
+
+    >>> parse_where(["kind=bus,car", "year>=1990", "year<=2000"])
+    {'kind': ['bus', 'car'], 'year': {'min': 1990, 'max': 2000}}
+    """
+    where: dict[str, Any] = {}
+    for each in conditions:
+        parts = _CONDITION.fullmatch(each)
+        if parts is None:
+            raise ConfigError(f"--where {each!r}: write COLUMN=VALUE, COLUMN>=NUMBER or COLUMN<=NUMBER")
+        column, sign, value = parts["column"].strip(), parts["sign"], parts["value"]
+        before = where.get(column)
+        if sign == "=":
+            if isinstance(before, dict):
+                raise ConfigError(f"--where: the column {column!r} has both a bound and a value; give one of them")
+            where[column] = [*(before or []), *(each for some in value.split(",") for each in _readings(some))]
+            continue
+        if isinstance(before, list):
+            raise ConfigError(f"--where: the column {column!r} has both a bound and a value; give one of them")
+        where[column] = {**(before or {}), "min" if sign == ">=" else "max": _readings(value)[0]}
+    return where
+
+
+def _readings(value: str) -> list[Any]:
+    """A typed value as what a column may hold, the likeliest first."""
+    value = value.strip()
+    if _NUMBER.fullmatch(value):
+        number = float(value)
+        return [int(value) if value.lstrip("+-").isdecimal() else number, value]
+    return [value.lower() == "true", value] if value.lower() in ("true", "false") else [value]
+
+
+def _side(learner: Learner, query: Mapping[str, Any]) -> tuple[str, dict[str, Input]]:
+    """The side that has all inputs of the query, the queries' before the others."""
+    sides = learner.sides_
+    if not query:
+        raise ConfigError("search: give a text, a file or --give INPUT=VALUE")
+    for side, inputs in sides.items():
+        if query.keys() <= inputs.keys():
+            return side, inputs
+    known = [name for inputs in sides.values() for name in inputs]
+    for name in query:
+        if name not in known:
+            raise ConfigError(f"search: {unknown('input', name, known)}")
+    raise ConfigError(f"search: {', '.join(query)} are of two sides ({', '.join(sides)}); give those of one")
+
+
+def _check_columns(place: str | Path, names: Sequence[str]) -> None:
+    """A column that no entry has is a slip of the pen, not an empty answer."""
+    known = describe(Path(place)).get("columns") if "://" not in str(place) else None
+    for name in names:
+        if known is not None and name not in known:
+            raise ConfigError(f"search: {unknown('column', name, known)}")
+
+
+def _is_text(item: Input) -> bool:
+    return item.kind == "text"

@@ -1,0 +1,238 @@
+"""Retrieval: queries and candidates meet in one space, where what belongs together is near.
+
+Legend: B batch, n rows, D width, E width of the common space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..data.table import Table
+from ..errors import ConfigError, DataError, UserError, unknown
+from ..fusion.base import Fusion
+from ..metrics import retrieval
+from ..metrics.base import Array, Metric
+from ..network import Network
+from ..tokens import Batch, Tokens
+from . import pairs
+from .base import TASKS, Answers, Stacker, Task
+from .contrastive import LOSSES
+from .score_stacking import ScoreStacker
+from .towers import Sides, Towers
+
+SHOWN = 5
+"""Candidates that a record lists."""
+REVERSE = "reverse_"
+BIAS = {"info_nce": None, "sigmoid": -10.0}
+"""Where a loss starts with pairs being rare, the bias of its scores."""
+
+
+@TASKS.register("retrieve")
+class Retrieve(Task):
+    """Finds what belongs to a query: a picture by its description or its spoken name, a product by photo and words.
+
+    A row is a pair. Queries and candidates each have a tower: their inputs' encoders, a fusion, and a projection to a
+    space that both share; any of a side's inputs may be missing. Rows are right for each other, too, where they show
+    the same candidate or the same query, or share `same`. Trained with the other rows of the batch as negatives, so
+    batches should be large. Answers are `(n, 2, E)`: each row's two unit vectors, NaN where a side is missing.
+
+    Scores: `recall_1`, `recall_5`, `recall_10`, `mrr`, `ndcg_10`, `map`, `median_rank` of finding candidates by
+    queries, among all distinct candidates of the scored rows; and with `reverse_` before them, of finding queries by
+    candidates. Equal queries count once. `details` says how large the galleries are.
+
+    Args:
+        query: inputs that ask; without it, all that are not of the candidate.
+        candidate: inputs that are found; without it, all that are not of the query.
+        same: column whose equal values make rows right for each other.
+        loss: `info_nce` (CLIP) or `sigmoid` (SigLIP).
+        dim: E; 0 takes the network's width.
+        temperature: at the start of training; it is learned.
+        hard: how much more hard negatives count: 0 all alike, 1 clearly.
+        dropout: before the projections.
+        metric: the score by which models are chosen.
+    """
+
+    needs_target: ClassVar[bool] = False
+    target_keys: ClassVar[tuple[str, ...]] = ("same",)
+
+    def __init__(
+        self,
+        *,
+        query: str | list[str] | None = None,
+        candidate: str | list[str] | None = None,
+        same: str | None = None,
+        loss: Literal["info_nce", "sigmoid"] = "info_nce",
+        dim: int = 0,
+        temperature: float = 0.07,
+        hard: float = 0.0,
+        dropout: float = 0.1,
+        metric: str = "mrr",
+    ) -> None:
+        self.wanted = {side: [given] if isinstance(given, str) else given
+                       for side, given in zip(pairs.SIDES, (query, candidate), strict=True)}  # fmt: skip
+        if query is None and candidate is None:
+            raise ConfigError("task: name the inputs that ask or those that are found: `query` or `candidate`")
+        for key, value, least in (("temperature", temperature, 1 / 100), ("hard", hard, 0), ("dim", dim, 0)):
+            if value < least:
+                raise ConfigError(f"task.{key}: must be at least {least:g}, not {value:g}")
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"task.dropout: is a share, from 0 to below 1, not {dropout:g}")
+        known = [*retrieval.NAMES, *(REVERSE + name for name in retrieval.NAMES)]
+        if metric not in known:
+            raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
+        self.same, self.loss_name, self.metric = same, loss, metric
+        self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
+        self._columns: dict[str, str] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        return [self.same] if self.same else []
+
+    def bind(self, columns: Mapping[str, str]) -> None:
+        self._columns = dict(columns)
+        self.sides(list(columns))
+
+    def sides(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The inputs of each side.
+
+        Raises:
+            ConfigError: an input is on no side or on both, or a side has none.
+        """
+        query, candidate = (self.wanted[side] for side in pairs.SIDES)
+        query = [name for name in names if name not in (candidate or [])] if query is None else query
+        candidate = [name for name in names if name not in query] if candidate is None else candidate
+        found = dict(zip(pairs.SIDES, (query, candidate), strict=True))
+        for name in names:
+            if (name in query) == (name in candidate):
+                where = "both sides" if name in query else "neither side"
+                raise ConfigError(f"task: the input {name!r} is on {where}; name it under `query` or `candidate`")
+        result = {side: tuple(name for name in names if name in own) for side, own in found.items()}
+        for side, own in result.items():
+            if not own:
+                wanted = found[side]
+                what = unknown("input", wanted[0], names) if wanted else "no input is left for it"
+                raise ConfigError(f"task.{side}: {what}")
+        return result
+
+    def fit(self, table: Table) -> Retrieve:
+        target = self.collate(table)
+        if not bool(target.mask[:, :2].all(1).any()):
+            raise DataError(f"{table.name}: no training row has both a query and a candidate")
+        return self
+
+    def fusion(self, make: Callable[[Sequence[str]], Fusion], names: Sequence[str]) -> Fusion:
+        return Sides([make(own) for own in self.sides(names).values()])
+
+    def head(self, width: int) -> nn.Module:
+        return Towers(
+            width, self.dim or width,
+            temperature=self.temperature, bias=BIAS[self.loss_name], dropout=self.dropout,
+        )  # fmt: skip
+
+    def collate(self, table: Table) -> Tokens:
+        """`(n, 3)`: numbers of the row's query, candidate and `same`, equal where these are equal in the table."""
+        sides = self.sides(list(self._columns)).values()
+        return pairs.collate(table, [[self._columns[name] for name in own] for own in sides], self.same)
+
+    def loss(self, network: Network, batch: Batch) -> Tensor:
+        """The loss of the rows that have both sides; candidates and queries of the others are negatives, too.
+
+        The loss sees all vectors at once. With several processes, this is where they would be gathered from all.
+        """
+        assert batch.target is not None
+        towers = towers_of(network)
+        vectors = towers(network(batch.inputs))  # (B, 2, E)
+        scores = towers.scores(vectors.values[:, 0], vectors.values[:, 1])  # (B, B)
+        here = vectors.mask[:, :1] & vectors.mask[:, 1:].T
+        own = torch.eye(len(batch), dtype=torch.bool, device=here.device)
+        negative = here & ~pairs.alike(batch.target)
+        first, second = LOSSES[self.loss_name](scores, own & here, negative, self.hard)
+        weight = (own & here).any(1).to(first.dtype)
+        if batch.weight is not None:
+            weight = weight * batch.weight
+        result: Tensor = ((first + second) / 2 * weight).sum() / weight.sum().clamp(min=1e-6)
+        return result
+
+    def answer(self, network: Network, fused: Tokens) -> NDArray[np.float32]:
+        """`(B, 2, E)`.
+
+        Raises:
+            UserError: a vector is not finite.
+        """
+        vectors = towers_of(network)(fused)
+        if not bool(vectors.values.isfinite().all()):
+            raise UserError("a vector holds NaN or infinity: training has diverged; try a smaller train.lr")
+        found = vectors.values.masked_fill(~vectors.mask.unsqueeze(-1), float("nan"))
+        result: NDArray[np.float32] = found.float().cpu().numpy()
+        return result
+
+    def vectors(self, network: Network, fused: Tokens, side: str) -> NDArray[np.float32]:
+        return self.answer(network, fused)[:, pairs.SIDES.index(side)]
+
+    def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
+        found: dict[str, Metric] = {}
+        for side, prefix in zip(pairs.SIDES, ("", REVERSE), strict=True):
+            blocks = pairs.blocks(np.asarray(answers), target, side)
+            found |= retrieval.retrieval_metrics(blocks, pairs.gallery(target, side).share, prefix=prefix)
+        return found
+
+    def trivial(self, rows: int) -> NDArray[np.float32]:
+        """No vectors: all candidates score alike, so that scores are what chance gives."""
+        return np.full((rows, 2, 1), np.nan, dtype=np.float32)
+
+    def stack(self, answers: Sequence[Answers], target: Tokens) -> Stacker:
+        return ScoreStacker([np.asarray(each) for each in answers], target)
+
+    def records(self, answers: Answers) -> list[dict[str, Any]]:
+        """`prediction`, the row whose candidate is nearest, counted from 0; its `score`; `ranking`, the nearest rows.
+
+        Rows are ranked by their candidates among the answered rows.
+        """
+        vectors = np.asarray(answers)
+        queries, keys = vectors[:, 0], vectors[:, 1]
+        there = np.flatnonzero(~np.isnan(keys).any(1))
+        result: list[dict[str, Any]] = []
+        for query in queries:
+            if np.isnan(query).any() or not len(there):
+                result.append({"prediction": None, "score": None, "ranking": []})
+                continue
+            scores = keys[there] @ query
+            order = np.argsort(-scores, kind="stable")[:SHOWN]
+            best = there[order].tolist()
+            result.append({"prediction": best[0], "score": float(scores[order[0]]), "ranking": best})
+        return result
+
+    def truth(self, target: Tokens) -> list[str]:
+        """The rows that show a right candidate for each row's query."""
+        entries = pairs.gallery(target, pairs.SIDES[0])
+        right = entries.right.tolil().rows
+        return [" / ".join(str(entries.rows[place]) for place in row) for row in right]
+
+    def surprise(self, answers: Answers, target: Tokens) -> Array:
+        """The rank of the first right candidate; 0 where none is known."""
+        place = retrieval.NAMES.index("median_rank")
+        blocks = pairs.blocks(np.asarray(answers), target, pairs.SIDES[0])
+        ranks = [retrieval.rank_scores(scores, right)[:, place] for scores, right in blocks]
+        return np.nan_to_num(np.concatenate(ranks))
+
+    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+        """`galleries`: for each side's queries, how many distinct ones there are, and how many entries are ranked."""
+        found = {side: pairs.gallery(target, side) for side in pairs.SIDES}
+        return {
+            "galleries": {
+                side: {"queries": round(float(each.share.sum())), "entries": len(each.rows)}
+                for side, each in found.items()
+            }
+        }
+
+
+def towers_of(network: Network) -> Towers:
+    """The head of a network, which is two projections."""
+    assert isinstance(network.head, Towers)
+    return network.head
