@@ -102,7 +102,9 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
     fusion = task.fusion(
         lambda names: FUSIONS.create(name, names, config.width, where="fusion", **options), list(built)
     )
-    return Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
+    network = Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
+    task.begin(network)
+    return network
 
 
 def state(inputs: Sequence[Input], task: Task) -> dict[str, Any]:

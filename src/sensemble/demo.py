@@ -20,12 +20,12 @@ WORLDS: dict[str, tuple[Kind, str]] = {
     "captioning": ("pictures", "captions/{}.csv"),
 }
 """Recipes on StampWorld: the kind of its scenes, and where the table of a split is."""
-BORROWED = {"translation": "stamps"}
+BORROWED = {"translation": "stamps", "retrieval": "stamps"}
 """Recipes on the sample of another name."""
 SETS = ("reviews", "easy_vqa", "stamps", "shapes", *WORLDS, *BORROWED)
 GENERATED = {"train": "train.csv", "test": "test.csv"}
 """The tables of `shapes`, within its folder."""
-CARRIED = {"stamps": ("efficientnet_lite0", "minilm")}
+CARRIED = dict.fromkeys(("stamps", "retrieval"), ("efficientnet_lite0", "minilm"))
 """Small pretrained weights that a set is too small to do without; where they cannot be had, encoders learn anew."""
 
 

@@ -147,6 +147,11 @@ class Learner:
         return self._fitted().audit
 
     @property
+    def sides_(self) -> dict[str, tuple[str, ...]]:
+        """The inputs by what the task needs them for: one side for most, queries and candidates for retrieval."""
+        return self._model()[0].sides([item.name for item in self._inputs])
+
+    @property
     def history_(self) -> list[dict[str, Any]]:
         """Progress records, about a hundred over the whole training."""
         return self._fitted().history
@@ -195,7 +200,7 @@ class Learner:
             DataError: too many values cannot be read; names row and column.
         """
         task, network = self._model()
-        sides = task.sides([item.name for item in self._inputs])
+        sides = self.sides_
         chosen = next(iter(sides)) if side is None else side
         if chosen not in sides:
             raise ConfigError(f"embed: {unknown('side', chosen, sides)}")

@@ -5,6 +5,7 @@ Reading order for the system: `tokens.py`, this file, `tasks/base.py`, `train.py
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 
 from torch import nn
@@ -58,6 +59,15 @@ class Network(nn.Module):
         """Raw tokens by input name -> fused tokens `(B, T, D)`."""
         fused: Tokens = self.fusion(self.encode(inputs))
         return fused
+
+    def projection(self, name: str) -> nn.Module:
+        """What brings an input's encoded tokens to the common width: a linear map, then a norm."""
+        return self.project[_key(name)]
+
+    def drop(self, name: str, rate: float) -> None:
+        """Sets features of an input's encoder to zero at random in training, before they come to the common width."""
+        parts = dict(self.project[_key(name)].named_children())
+        self.project[_key(name)] = nn.Sequential(OrderedDict({"drop": nn.Dropout(rate), **parts}))
 
     def paces(self) -> dict[str, Pace]:
         """Which parameters, by name, do not learn at the config's rate from the first step."""

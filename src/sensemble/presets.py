@@ -145,7 +145,7 @@ def _out_of_reach(model: str) -> str:
 def _pools(config: Config) -> bool:
     """Whether one token an input will do: nothing attends to words or places, so the fit is several times faster."""
     name = config.fusion["name"]
-    plain = config.task.get("name") in ("classify", "regress")
+    plain = config.task.get("name") in ("classify", "regress", "retrieve")
     return plain and name in FUSIONS and issubclass(FUSIONS[name], PooledFusion | Late)
 
 

@@ -94,6 +94,44 @@ def test_labels_say_who_is_right_for_whom() -> None:
     assert task().details(task().trivial(6), target) == {"galleries": counts}
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_whole_gallery_scores_against_plain_loops(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(2, 25))
+    values = torch.from_numpy(random.integers(0, count, (count, 3)))
+    mask = torch.from_numpy(random.random((count, 3)) < 0.8)
+    mask = mask & mask[:, :2].any(1, keepdim=True)
+    target, vectors = Tokens(values, mask), random.normal(size=(count, 2, 4)).astype(np.float32)
+    for side in (0, 1):  # rows that show the same have the same vector
+        for code in values[:, side].unique().tolist():
+            same = np.flatnonzero((values[:, side] == code).numpy())
+            vectors[same, side] = vectors[same[0], side]
+        vectors[~mask[:, side].numpy(), side] = np.nan
+    found = task().metrics(vectors, target)
+
+    def linked(one: int, two: int, column: int) -> bool:
+        return bool(mask[one, column] and mask[two, column] and values[one, column] == values[two, column])
+
+    for ask, give, prefix in ((0, 1, ""), (1, 0, "reverse_")):
+        entries = {int(values[row, give]): row for row in reversed(range(count)) if mask[row, give]}
+        hits: dict[int, list[float]] = {}
+        for row in range(count):
+            friends = [other for other in range(count) if linked(row, other, ask) or linked(row, other, 2)]
+            right = {int(values[other, give]) for other in [row, *friends] if mask[other, give]}
+            if not mask[row, ask] or not right:
+                continue
+            ranked = sorted(entries, key=lambda code: -float(vectors[row, ask] @ vectors[entries[code], give]))
+            rank = 1 + min(ranked.index(code) for code in right)
+            hits.setdefault(int(values[row, ask]), []).append(rank)
+        if not hits:
+            assert np.isnan(found[f"{prefix}mrr"].statistic(np.ones((1, count)))).all()
+            continue
+        sizes = {code: sum(bool(mask[row, ask]) and values[row, ask] == code for row in range(count)) for code in hits}
+        total = sum(len(ranks) / sizes[code] for code, ranks in hits.items())
+        wanted = sum(sum(1 / rank for rank in ranks) / sizes[code] for code, ranks in hits.items()) / total
+        assert found[f"{prefix}mrr"].statistic(np.ones((1, count)))[0] == pytest.approx(wanted)
+
+
 def test_sides() -> None:
     names = ["words", "sound", "thing"]
     sides = {"query": ("words", "sound"), "candidate": ("thing",)}
@@ -116,6 +154,7 @@ def test_sides() -> None:
         ({"query": "words", "temperature": 0.0}, "task.temperature: must be at least 0.01"),
         ({"query": "words", "hard": -1.0}, "task.hard"),
         ({"query": "words", "dropout": 1.0}, "task.dropout"),
+        ({"query": "words", "lock": "words", "dim": 8}, "task.dim: with `lock`"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
@@ -234,6 +273,29 @@ def test_every_loss_learns_with_duplicates_in_the_batch(loss: str) -> None:
     assert made.embed(rows(2, 0)).shape == (2, 12)
 
 
+def test_a_locked_input_is_the_space(tmp_path: Path) -> None:
+    made = learner(task={"lock": "thing", "dropout": 0.3}, train={"epochs": 8}, width=70)
+    given = rows(200, 1)
+    made.fit(given, valid=rows(40, 2), test=rows(80, 3))
+    assert made.metrics_["test"]["recall_5"]["value"] > 0.5
+    network, item = made._network, made._inputs[2]
+    assert network is not None
+    tokens = item.modality.collate([item.modality.load(row["thing"]) for row in given])
+    with torch.no_grad():
+        encoded = network.encoders["input_thing"](item.modality.prepare(tokens, training=False)).values[:, 0]
+        assert encoded.shape == (200, 64)
+        wanted = F.normalize(F.layer_norm(F.pad(encoded, (0, 6)), (70,)), dim=1)
+    assert np.allclose(made.embed(given, side="candidate"), wanted.numpy(), atol=1e-5)
+    assert [any(isinstance(part, torch.nn.Dropout) for part in network.projection(name).children())
+            for name in ("words", "sound", "thing")] == [True, True, False]  # fmt: skip
+    made.save(tmp_path)
+    assert np.array_equal(se.Learner.load(tmp_path).embed(given), made.embed(given))
+    with pytest.raises(ConfigError, match="to lock 'thing', set width to 64 or more"):
+        learner(task={"lock": "thing"}, width=32).fit(given)
+    with pytest.raises(ConfigError, match=r"task.lock: .*did you mean 'thing'"):
+        learner(task={"lock": "thin"}, width=64).fit(given)
+
+
 def test_saving_keeps_vectors_and_scores(fitted: se.Learner, tmp_path: Path) -> None:
     fitted.save(tmp_path)
     other = se.Learner.load(tmp_path)
@@ -242,6 +304,17 @@ def test_saving_keeps_vectors_and_scores(fitted: se.Learner, tmp_path: Path) -> 
     assert other.evaluate(given)["test"] == fitted.evaluate(given)["test"]
     details = json.loads((tmp_path / "details.json").read_text())
     assert details["galleries"]["query"] == {"queries": 120, "entries": 120}
+
+
+def test_a_run_keeps_the_models_of_single_queries(tmp_path: Path) -> None:
+    made = learner(verdict="auto", task={"lock": "words"}, train={"epochs": 2}, width=64)
+    made.fit(rows(60, 1), valid=rows(20, 2), test=rows(30, 3), run=tmp_path / "run")
+    alone = se.Learner.load(tmp_path / "run" / "singles" / "sound")
+    assert alone.sides_ == {"query": ("sound",), "candidate": ("thing",)}
+    found = json.loads((tmp_path / "run" / "verdict.json").read_text())
+    given = rows(30, 3)
+    assert alone.evaluate(given)["test"]["mrr"]["value"] == pytest.approx(found["singles"]["sound"])
+    assert "retrieve" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_other_tasks_give_vectors_too() -> None:

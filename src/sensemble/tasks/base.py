@@ -79,6 +79,14 @@ class Task(ABC):
         """
         return make(names)
 
+    def begin(self, network: Network) -> None:
+        """Sets what a freshly made network should start with otherwise than at random, or never learn.
+
+        Raises:
+            ConfigError: it is not made for that.
+        """
+        return
+
     @abstractmethod
     def collate(self, table: Table) -> Tokens | None:
         """All rows' labels, `(n, K)`; a missing label is masked. `None` where the table has no target."""

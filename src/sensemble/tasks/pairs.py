@@ -102,18 +102,17 @@ def gallery(target: Tokens, side: str) -> Gallery:
     return Gallery(rows, sparse.csr_matrix(right), share)
 
 
-def blocks(answers: Array, target: Tokens, side: str) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
+def blocks(answers: Array, entries: Gallery, side: str) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
     """Scores and right entries of a side's queries, a few rows at a time, against the whole gallery.
 
     A query without a vector scores all alike; an entry without one comes last.
 
     Args:
         answers: `(n, 2, D)`, NaN where a side is missing.
-        target: labels `(n, 3)`.
+        entries: the gallery for the side's queries.
         side: of the queries.
     """
     ask, give = (0, 1) if side == SIDES[0] else (1, 0)
-    entries = gallery(target, side)
     keys = answers[entries.rows, give].astype(np.float64)  # (G, D)
     gone = np.asarray(np.isnan(keys).any(axis=1))
     keys = np.where(gone[:, None], 0, keys)

@@ -42,19 +42,21 @@ class Retrieve(Task):
     the same candidate or the same query, or share `same`. Trained with the other rows of the batch as negatives, so
     batches should be large. Answers are `(n, 2, E)`: each row's two unit vectors, NaN where a side is missing.
 
-    Scores: `recall_1`, `recall_5`, `recall_10`, `mrr`, `ndcg_10`, `map`, `median_rank` of finding candidates by
-    queries, among all distinct candidates of the scored rows; and with `reverse_` before them, of finding queries by
-    candidates. Equal queries count once. `details` says how large the galleries are.
+    Scores are of finding candidates by queries, among all distinct ones of the scored rows; with `reverse_` before
+    them, of finding queries by candidates. Equal queries count once.
 
     Args:
-        query: inputs that ask; without it, all that are not of the candidate.
-        candidate: inputs that are found; without it, all that are not of the query.
+        query: inputs that ask; without it, all but the candidate's.
+        candidate: inputs that are found; without it, all but the query's.
         same: column whose equal values make rows right for each other.
         loss: `info_nce` (CLIP) or `sigmoid` (SigLIP).
         dim: E; 0 takes the network's width.
         temperature: at the start of training; it is learned.
         hard: how much more hard negatives count: 0 all alike, 1 clearly.
-        dropout: before the projections.
+        dropout: of the encoders' features, but for the locked one's. With frozen encoders and few rows, half or more.
+        lock: an input whose frozen encoder's vectors are the common space, as they are: nothing between them and it is
+            learned (Zhai et al. 2022, LiT). The best with few rows. Needs a width no less than the encoder's; take the
+            fusion `sum`, which leaves single inputs as they are.
         metric: the score by which models are chosen.
     """
 
@@ -72,10 +74,11 @@ class Retrieve(Task):
         temperature: float = 0.07,
         hard: float = 0.0,
         dropout: float = 0.1,
+        lock: str | None = None,
         metric: str = "mrr",
     ) -> None:
-        self.wanted = {side: [given] if isinstance(given, str) else given
-                       for side, given in zip(pairs.SIDES, (query, candidate), strict=True)}  # fmt: skip
+        given = {"query": query, "candidate": candidate}
+        self.wanted = {side: [names] if isinstance(names, str) else names for side, names in given.items()}
         if query is None and candidate is None:
             raise ConfigError("task: name the inputs that ask or those that are found: `query` or `candidate`")
         for key, value, least in (("temperature", temperature, 1 / 100), ("hard", hard, 0), ("dim", dim, 0)):
@@ -83,11 +86,14 @@ class Retrieve(Task):
                 raise ConfigError(f"task.{key}: must be at least {least:g}, not {value:g}")
         if not 0 <= dropout < 1:
             raise ConfigError(f"task.dropout: is a share, from 0 to below 1, not {dropout:g}")
+        if lock is not None and dim:
+            raise ConfigError("task.dim: with `lock`, the space is the locked input's; leave `dim` out")
         known = [*retrieval.NAMES, *(REVERSE + name for name in retrieval.NAMES)]
         if metric not in known:
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.same, self.loss_name, self.metric = same, loss, metric
         self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
+        self.lock = lock
         self._columns: dict[str, str] = {}
 
     @property
@@ -104,23 +110,24 @@ class Retrieve(Task):
         Raises:
             ConfigError: an input is on no side or on both, or a side has none.
         """
-        query, candidate = (self.wanted[side] for side in pairs.SIDES)
+        query, candidate = self.wanted.values()
         query = [name for name in names if name not in (candidate or [])] if query is None else query
         candidate = [name for name in names if name not in query] if candidate is None else candidate
-        found = dict(zip(pairs.SIDES, (query, candidate), strict=True))
         for name in names:
             if (name in query) == (name in candidate):
                 where = "both sides" if name in query else "neither side"
                 raise ConfigError(f"task: the input {name!r} is on {where}; name it under `query` or `candidate`")
-        result = {side: tuple(name for name in names if name in own) for side, own in found.items()}
-        for side, own in result.items():
-            if not own:
-                wanted = found[side]
+        result = {}
+        for side, wanted in zip(pairs.SIDES, (query, candidate), strict=True):
+            result[side] = tuple(name for name in names if name in wanted)
+            if not result[side]:
                 what = unknown("input", wanted[0], names) if wanted else "no input is left for it"
                 raise ConfigError(f"task.{side}: {what}")
         return result
 
     def fit(self, table: Table) -> Retrieve:
+        if self.lock is not None and self.lock not in self._columns:
+            raise ConfigError(f"task.lock: {unknown('input', self.lock, self._columns)}")
         target = self.collate(table)
         if not bool(target.mask[:, :2].all(1).any()):
             raise DataError(f"{table.name}: no training row has both a query and a candidate")
@@ -132,8 +139,17 @@ class Retrieve(Task):
     def head(self, width: int) -> nn.Module:
         return Towers(
             width, self.dim or width,
-            temperature=self.temperature, bias=BIAS[self.loss_name], dropout=self.dropout,
+            temperature=self.temperature, bias=BIAS[self.loss_name],
+            project=self.lock is None,
         )  # fmt: skip
+
+    def begin(self, network: Network) -> None:
+        """Locks the input that is to be locked, which a verdict's models of other inputs lack; and drops features."""
+        for name in network.modalities:
+            if name == self.lock:
+                Towers.lock(network.projection(name), name)
+            elif self.dropout:
+                network.drop(name, self.dropout)
 
     def collate(self, table: Table) -> Tokens:
         """`(n, 3)`: numbers of the row's query, candidate and `same`, equal where these are equal in the table."""
@@ -178,8 +194,9 @@ class Retrieve(Task):
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
         found: dict[str, Metric] = {}
         for side, prefix in zip(pairs.SIDES, ("", REVERSE), strict=True):
-            blocks = pairs.blocks(np.asarray(answers), target, side)
-            found |= retrieval.retrieval_metrics(blocks, pairs.gallery(target, side).share, prefix=prefix)
+            entries = pairs.gallery(target, side)
+            blocks = pairs.blocks(np.asarray(answers), entries, side)
+            found |= retrieval.retrieval_metrics(blocks, entries.share, prefix=prefix)
         return found
 
     def trivial(self, rows: int) -> NDArray[np.float32]:
@@ -217,7 +234,8 @@ class Retrieve(Task):
     def surprise(self, answers: Answers, target: Tokens) -> Array:
         """The rank of the first right candidate; 0 where none is known."""
         place = retrieval.NAMES.index("median_rank")
-        blocks = pairs.blocks(np.asarray(answers), target, pairs.SIDES[0])
+        side = pairs.SIDES[0]
+        blocks = pairs.blocks(np.asarray(answers), pairs.gallery(target, side), side)
         ranks = [retrieval.rank_scores(scores, right)[:, place] for scores, right in blocks]
         return np.nan_to_num(np.concatenate(ranks))
 

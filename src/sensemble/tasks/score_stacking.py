@@ -30,7 +30,8 @@ class ScoreStacker(Stacker):
 
     def __init__(self, answers: Sequence[Array], target: Tokens) -> None:
         weights = torch.ones(len(answers), dtype=torch.float64, requires_grad=True)
-        parts = [list(pairs.blocks(each, target, pairs.SIDES[0])) for each in answers]
+        side = pairs.SIDES[0]
+        parts = [list(pairs.blocks(each, pairs.gallery(target, side), side)) for each in answers]
         scores = torch.stack([torch.tensor(np.concatenate([block for block, _ in each])) for each in parts])
         right = torch.tensor(np.concatenate([block for _, block in parts[0]]))  # (n, G)
         known = right.any(1)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import ConfigError
 from ..fusion.base import Fusion
 from ..nn.attention import AttentionPool
 from ..tokens import Tokens
@@ -64,15 +65,20 @@ class Towers(nn.Module):
         dim: E.
         temperature: at the start; cosines are divided by it. It is learned.
         bias: added to scores, at the start; learned too, where it is given.
-        dropout: before the projections.
+        project: without it, the tokens as they are take the place of projections.
     """
 
     def __init__(
-        self, width: int, dim: int, *, temperature: float = 0.07, bias: float | None = None, dropout: float = 0.0
+        self,
+        width: int,
+        dim: int,
+        *,
+        temperature: float = 0.07,
+        bias: float | None = None,
+        project: bool = True,
     ) -> None:
         super().__init__()
-        self.projections = nn.ModuleList(nn.Linear(width, dim) for _ in range(2))
-        self.dropout = nn.Dropout(dropout)
+        self.projections = nn.ModuleList(nn.Linear(width, dim) if project else nn.Identity() for _ in range(2))
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
 
@@ -83,7 +89,25 @@ class Towers(nn.Module):
 
     def project(self, side: int, vectors: Tensor) -> Tensor:
         """`(B, D) -> (B, E)`, of length 1."""
-        return F.normalize(self.projections[side](self.dropout(vectors)).float(), dim=-1)
+        return F.normalize(self.projections[side](vectors).float(), dim=-1)
+
+    @staticmethod
+    def lock(projection: nn.Module, name: str) -> None:
+        """Makes an input's way to the common width an identity that does not learn; what is beyond its own is zero.
+
+        Args:
+            projection: a linear map, then a norm.
+            name: of the input, for the error.
+
+        Raises:
+            ConfigError: the width is smaller than the encoder's.
+        """
+        linear = next(part for part in projection.children() if isinstance(part, nn.Linear))
+        if linear.out_features < linear.in_features:
+            raise ConfigError(f"task.lock: to lock {name!r}, set width to {linear.in_features} or more")
+        nn.init.eye_(linear.weight)
+        nn.init.zeros_(linear.bias)
+        projection.requires_grad_(False)
 
     def scores(self, queries: Tensor, candidates: Tensor) -> Tensor:
         """`(Q, E), (C, E) -> (Q, C)`: scaled cosines."""

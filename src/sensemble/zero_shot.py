@@ -1,0 +1,71 @@
+"""Zero-shot classification: labels are written as texts, and each row takes the one whose vector is nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from .learner import Learner
+
+
+def zero_shot(
+    learner: Learner,
+    data: Any,
+    labels: Sequence[str],
+    *,
+    prompt: str | Sequence[str] = "a picture of a {}.",
+    by: str | None = None,
+    batch: int = 256,
+) -> list[dict[str, Any]]:
+    """Classifies rows into labels that no training row needs to have had (Radford et al. 2021, CLIP).
+
+    Args:
+        learner: fitted on a task with two sides, one of which reads text: retrieval of pictures by captions, say.
+        data: rows with inputs of the other side.
+        labels: two or more.
+        prompt: the text about a label, `{}` standing for it; of several texts, their vectors' mean is taken. Best
+            like the texts of training.
+        by: the input that reads the prompts; else the first that is text.
+        batch: rows at a time.
+
+    Returns:
+        One record a row: `prediction`, and `score:LABEL`, the cosine for each label; all `None` for rows that lack
+        every input of their side.
+
+    Raises:
+        ConfigError: no such input, one side alone, too few labels, or a prompt without `{}`.
+    """
+    sides = learner.sides_
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if len(set(labels)) < 2:
+        raise ConfigError(
+            f"zero-shot: needs two or more different labels, not {', '.join(map(repr, labels)) or 'none'}"
+        )
+    if not prompts or not all("{}" in each for each in prompts):
+        raise ConfigError("zero-shot: write {} where the label stands in a prompt, as in 'a picture of a {}.'")
+    inputs = learner.config_.inputs
+    by = by or next((name for name, spec in inputs.items() if spec.get("name") == "text"), None)
+    if by is None or by not in inputs:
+        what = unknown("input", by, inputs) if by else "none of the model's inputs reads text"
+        raise ConfigError(f"zero-shot: {what}")
+    own = next(side for side, names in sides.items() if by in names)
+    other = next((side for side in sides if side != own), None)
+    if other is None:
+        raise ConfigError("zero-shot: the model must compare two sides, as the task retrieve does")
+    column = str(inputs[by].get("column", by))
+    texts = [{column: each.replace("{}", label)} for label in labels for each in prompts]
+    written = learner.embed(texts, side=own, batch=batch).reshape(len(labels), len(prompts), -1).mean(1)
+    written /= np.linalg.norm(written, axis=1, keepdims=True)
+    scores = learner.embed(data, side=other, batch=batch) @ written.T  # (n, labels)
+    records = []
+    for row in scores:
+        known = not np.isnan(row).any()
+        record: dict[str, Any] = {"prediction": labels[int(row.argmax())] if known else None}
+        record |= {f"score:{label}": float(each) if known else None for label, each in zip(labels, row, strict=True)}
+        records.append(record)
+    return records
