@@ -8,7 +8,7 @@
 
 Times are processor time of this process, so run it with OMP_NUM_THREADS=1. Data is generated. `clusters`: a mixture of
 1,000 clusters, each as wide in every direction. `latent`: no clusters, but 24 hidden dimensions, mixed at random into
-all, and noise. `uniform`: no structure at all, which no real embedding is as bad as. Queries are drawn anew from the same.
+all, and noise. `uniform`: no structure at all, which no real embedding is as bad as. Queries are drawn anew.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def codes(folder: Path, matrix: NDArray[np.float32], queries: NDArray[np.float32
     with INDEXES.create("exact", str(folder), "benchmark", matrix.shape[1]) as index:
         truth = index.search(queries)
         counts = (1, 32, 256)
-        times = [paired(lambda q=queries[:count]: index.search(q))[0] for count in counts]
+        times = [paired(lambda q=queries[:count]: index.search(q), repeats=2)[0] for count in counts]
         print(
             f"float32: {matrix.nbytes / 2**20:.0f} MiB, {' / '.join(f'{each:.1f}' for each in times)} ms for {counts}"
         )
@@ -112,7 +112,7 @@ def codes(folder: Path, matrix: NDArray[np.float32], queries: NDArray[np.float32
             index.finish()
             size = sum(file.stat().st_size for file in folder.glob(f"{kind}-*/codes.npy"))
             share = recall(truth, index.search(queries))
-            times = [paired(lambda q=queries[:count], i=index: i.search(q))[0] for count in counts]
+            times = [paired(lambda q=queries[:count], i=index: i.search(q), repeats=2)[0] for count in counts]
             print(
                 f"{kind}, rescore {rescore}: {size / 2**20:.0f} MiB, recall@10 {share:.4f}, "
                 f"{' / '.join(f'{each:.1f}' for each in times)} ms"

@@ -147,11 +147,6 @@ class Learner:
         return self._fitted().audit
 
     @property
-    def sides_(self) -> dict[str, tuple[str, ...]]:
-        """The inputs by what the task needs them for: one side for most, queries and candidates for retrieval."""
-        return self._model()[0].sides([item.name for item in self._inputs])
-
-    @property
     def history_(self) -> list[dict[str, Any]]:
         """Progress records, about a hundred over the whole training."""
         return self._fitted().history

@@ -19,7 +19,9 @@ from index_battery import CHECKS, DIM, brute_force, fill, names, units
 from sensemble.errors import ConfigError, DataError
 from sensemble.index import nearest as module
 from sensemble.index.base import INDEXES, Index
+from sensemble.index.keyword import Keywords
 from sensemble.index.place import describe, open_index
+from sensemble.index.quantise import Int8
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "exact": ("exact", {}),
@@ -265,3 +267,51 @@ def test_a_closed_or_damaged_index_says_so(tmp_path: Path) -> None:
     (tmp_path / "index" / "vectors-0.f32").unlink()
     with INDEXES.create("exact", str(tmp_path / "index"), "a", DIM) as index, pytest.raises(DataError, match="lacks"):
         index.search(units(1))
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setitem(sys.modules, "bm25s", None)
+    with INDEXES.create("approximate", str(tmp_path), "a", DIM, smallest=1) as index:
+        fill(index)
+        assert len(index.search(units(1))[0]) == 10, "without a structure it is exact"
+        with pytest.raises(ConfigError, match=r"pip install 'sensemble\[search\]'"):
+            index.finish()
+        with pytest.raises(ConfigError, match=r"pip install 'sensemble\[search\]'"):
+            Keywords(index, "kind")
+
+
+def test_a_far_away_filter_is_right(tmp_path: Path) -> None:
+    """What is allowed lies far from the query, where lists and graphs look last."""
+    near, far = units(2)
+    random = np.random.default_rng(0)
+    rows = np.where(np.arange(2_000)[:, None] % 8 == 0, far, near) + 0.05 * random.standard_normal((2_000, DIM))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    for structure in ("lists", "graph"):
+        place = str(tmp_path / structure)
+        with INDEXES.create("approximate", place, "a", DIM, smallest=1, structure=structure, effort=4) as index:
+            index.add([f"{row:04}" for row in range(2_000)], rows, [{"far": row % 8 == 0} for row in range(2_000)])
+            index.finish()
+            hits = index.search(near[None], k=20, where={"far": True})[0]
+            assert len(hits) == 20 and all(hit.columns["far"] for hit in hits)
+            scores = np.sort(rows[::8] @ near)[::-1][:20]
+            assert np.mean([hit.score >= scores[-1] - 1e-5 for hit in hits]) >= 0.9
+
+
+def test_a_structure_is_read_once_and_a_damaged_one_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with INDEXES.create("exact", str(tmp_path), "a", DIM, codes="int8", rescore=9) as index:
+        vectors = fill(index)
+        index.finish()
+        index.add(["late"], units(1, seed=5), [{}])
+        reads: list[int] = []
+        inner = Int8.read
+        monkeypatch.setattr(Int8, "read", lambda *given: reads.append(1) or inner(*given))
+        for _ in range(3):
+            assert names(index.search(vectors[3:4], k=1)[0]) == ["e03"]
+        assert len(reads) == 1
+    for file in tmp_path.glob("int8-*/codes.npy"):
+        file.write_bytes(b"damaged")
+    with INDEXES.create("exact", str(tmp_path), "a", DIM, codes="int8") as index:
+        assert names(index.search(vectors[3:4], k=1)[0]) == ["e03"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from ..errors import ConfigError
@@ -9,7 +10,7 @@ from .base import INDEXES
 from .embedded import Embedded
 from .faiss_pass import FaissPass, Graph, Lists, Precision
 from .first_pass import FirstPass, latest
-from .store import View
+from .view import View
 
 _STRUCTURES: dict[str, type[FaissPass]] = {"lists": Lists, "graph": Graph}
 
@@ -60,14 +61,19 @@ class Approximate(Embedded):
         self.precision, self.rescore, self.smallest = precision, rescore, smallest
         super().__init__(place, run, dim)
 
-    def find_pass(self, generation: int) -> FirstPass | None:
-        return self._kept(generation)
+    @property
+    def pass_name(self) -> str | None:
+        return self.structure.name
+
+    def read_pass(self, folder: Path, covered: int, generation: int) -> FaissPass:
+        return self.structure.read(folder, covered, generation, effort=self.effort)
 
     def make_pass(self, view: View) -> FirstPass | None:
         rows, generation = view.state.rows, view.state.generation
         if len(view) < max(self.smallest, 1):
             return None
-        kept = self._kept(generation)
+        found = latest(self.folder, self.structure.name, generation)
+        kept = self.read_pass(*found, generation) if found else None
         if kept is not None and kept.covered == rows:
             return None
         if kept is not None and kept.fits(rows):
@@ -84,7 +90,3 @@ class Approximate(Embedded):
 
     def widened(self, k: int) -> int:
         return k * self.rescore
-
-    def _kept(self, generation: int) -> FaissPass | None:
-        found = latest(self.folder, self.structure.name, generation)
-        return self.structure.read(*found, generation, effort=self.effort) if found else None

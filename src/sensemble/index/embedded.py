@@ -15,9 +15,10 @@ import numpy as np
 from ..errors import ConfigError
 from .base import Hit, Index, Vectors, Where
 from .check import check_entries, check_vectors
-from .first_pass import FirstPass
+from .first_pass import FirstPass, latest
 from .nearest import Cosine, Rows, cosines, nearest
-from .store import Store, View
+from .store import Store
+from .view import View
 from .where import Flags, conditions
 
 NARROW = 0.05
@@ -91,9 +92,14 @@ class Embedded(Index):
         self._pass = None
         self._store.close()
 
+    @property
     @abstractmethod
-    def find_pass(self, generation: int) -> FirstPass | None:
-        """The kept structure for the rows of a generation, if there is one."""
+    def pass_name(self) -> str | None:
+        """Of the folders of its structures; `None` where it uses none."""
+
+    @abstractmethod
+    def read_pass(self, folder: Path, covered: int, generation: int) -> FirstPass:
+        """A kept structure."""
 
     @abstractmethod
     def make_pass(self, view: View) -> FirstPass | None:
@@ -124,13 +130,18 @@ class Embedded(Index):
         return [np.concatenate(pair) for pair in zip(found, late, strict=True)]
 
     def _first(self, view: View) -> FirstPass | None:
-        """The first pass for this view. Another process may have made a better one."""
-        known, generation = self._pass, view.state.generation
-        if known is not None and known.generation == generation and known.covered == view.state.rows:
-            return known
-        found = self.find_pass(generation)
-        self._pass = found
-        return found
+        """The first pass for this view; another process may have made a better one meanwhile."""
+        generation = view.state.generation
+        found = latest(self.folder, self.pass_name, generation) if self.pass_name else None
+        if found is None or found[1] > view.state.rows:
+            return None
+        known = self._pass
+        if known is None or (known.generation, known.covered) != (generation, found[1]):
+            try:
+                self._pass = self.read_pass(*found, generation)
+            except (OSError, RuntimeError, ValueError):  # replaced just now, or damaged: the store is the truth
+                return None
+        return self._pass
 
 
 def _hits(view: View, rows: Rows, query: Vectors, k: int) -> list[Hit]:

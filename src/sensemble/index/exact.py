@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from ..errors import ConfigError
@@ -9,7 +10,7 @@ from .base import INDEXES
 from .embedded import Embedded
 from .first_pass import FirstPass, latest
 from .quantise import Binary, Codes, Int8
-from .store import View
+from .view import View
 
 _CODES: dict[str, type[Codes]] = {"int8": Int8, "binary": Binary}
 
@@ -42,9 +43,13 @@ class Exact(Embedded):
         self.codes, self.rescore = _CODES.get(codes), rescore
         super().__init__(place, run, dim)
 
-    def find_pass(self, generation: int) -> FirstPass | None:
-        found = latest(self.folder, self.codes.name, generation) if self.codes else None
-        return self.codes.read(*found, generation) if self.codes and found else None
+    @property
+    def pass_name(self) -> str | None:
+        return self.codes.name if self.codes else None
+
+    def read_pass(self, folder: Path, covered: int, generation: int) -> FirstPass:
+        assert self.codes is not None, "no codes, no structure"
+        return self.codes.read(folder, covered, generation)
 
     def make_pass(self, view: View) -> FirstPass | None:
         if self.codes is None or not view.state.rows:

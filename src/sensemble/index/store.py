@@ -9,13 +9,11 @@ Legend: n rows (dead ones included), D dimensions.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,38 +22,15 @@ import numpy as np
 
 from ..errors import DataError
 from .base import Vectors
-from .where import Column, Condition, Flags
+from .view import FORMAT, State, View, entry, key_of, number
 
-FORMAT = 1
 MAP = 2**36
 """Bytes of address space for ids and columns; disk is used only for what is there."""
-LONGEST = 480
-"""Bytes of an id that serves as a key; longer ones are known by their digest."""
 CHUNK = 8_192
 """Rows copied at once when dead ones are left out."""
 CHANCES = 5
 """How often the file of vectors is looked for, as others may compact it."""
 _STATE = b"state"
-
-
-@dataclass
-class State:
-    """What a transaction changes.
-
-    Args:
-        run, dim: whose vectors these are, and D.
-        rows: n.
-        dead: how many of them are dead.
-        generation: raised when rows get other numbers.
-        format: of the store.
-    """
-
-    run: str
-    dim: int
-    rows: int = 0
-    dead: int = 0
-    generation: int = 0
-    format: int = FORMAT
 
 
 class Store:
@@ -101,11 +76,11 @@ class Store:
             state = _known(txn)
             _append(self._file(state), state.rows * self.dim * 4, vectors)
             for row, (name, cells) in enumerate(zip(ids, columns, strict=True), state.rows):
-                key = _key(name)
+                key = key_of(name)
                 self._kill(txn, tables, key, state)
-                txn.put(key, _number(row), db=tables["ids"])
+                txn.put(key, number(row), db=tables["ids"])
                 content = json.dumps([name, cells], ensure_ascii=False, separators=(",", ":"))
-                txn.put(_number(row), content.encode("utf-8", "surrogatepass"), db=tables["rows"], append=True)
+                txn.put(number(row), content.encode("utf-8", "surrogatepass"), db=tables["rows"], append=True)
             state.rows += len(ids)
             _save(txn, state)
 
@@ -113,7 +88,7 @@ class Store:
         """Removes entries; returns how many were there."""
         with self._begin(write=True) as (txn, tables):
             state = _known(txn)
-            count = sum(self._kill(txn, tables, _key(name), state) for name in ids)
+            count = sum(self._kill(txn, tables, key_of(name), state) for name in ids)
             _save(txn, state)
         return count
 
@@ -128,12 +103,12 @@ class Store:
                 return  # somebody wrote meanwhile; another time
             for start in range(0, len(live), CHUNK):
                 _append(self._file(new), start * self.dim * 4, seen[live[start : start + CHUNK]])
-            contents = [txn.get(_number(row), db=tables["rows"]) for row in live.tolist()]
+            contents = [txn.get(number(row), db=tables["rows"]) for row in live.tolist()]
             for name in ("rows", "dead"):
                 txn.drop(tables[name], delete=False)
             for row, content in enumerate(contents):
-                txn.put(_number(row), content, db=tables["rows"], append=True)
-                txn.put(_key(_entry(content)[0]), _number(row), db=tables["ids"])
+                txn.put(number(row), content, db=tables["rows"], append=True)
+                txn.put(key_of(entry(content)[0]), number(row), db=tables["ids"])
             _save(txn, new)
         with suppress(OSError):  # who reads it still keeps it until done
             self._file(old).unlink()
@@ -173,7 +148,7 @@ class Store:
         row = txn.pop(key, db=tables["ids"])
         if row is None:
             return False
-        txn.put(_number(state.dead), row, db=tables["dead"], append=True)
+        txn.put(number(state.dead), row, db=tables["dead"], append=True)
         state.dead += 1
         return True
 
@@ -189,85 +164,6 @@ class Store:
         environment, tables = self._opened
         with _spoken(self.folder), environment.begin(write=write) as txn:
             yield txn, tables
-
-
-class View:
-    """The entries of one moment, inside `Store.reading`.
-
-    Attributes:
-        state: of the store then.
-        matrix: `(n, D)` of all rows, mapped from the file.
-        alive: `(n,)` which rows are entries.
-    """
-
-    def __init__(self, state: State) -> None:
-        self.state = State(state.run, state.dim, 0, 0, state.generation)
-        self.matrix: Vectors = np.zeros((0, state.dim), dtype=np.float32)
-        self.alive: Flags = np.zeros(0, dtype=np.bool_)
-        self._columns: dict[str, Column] = {}
-        self._reading: tuple[Any, Mapping[str, Any]] | None = None
-
-    def __len__(self) -> int:
-        return self.state.rows - self.state.dead
-
-    def refresh(self, txn: Any, tables: Mapping[str, Any], state: State, file: Path) -> None:
-        """Brings in what was written since the last look."""
-        self._reading = txn, tables
-        if state.rows > self.state.rows:
-            self.matrix = np.memmap(file, dtype=np.float32, mode="r", shape=(state.rows, state.dim))
-        if state.rows > self.state.rows or state.dead > self.state.dead:
-            alive = np.ones(state.rows, dtype=np.bool_)
-            alive[: self.state.rows] = self.alive
-            for number in range(self.state.dead, state.dead):
-                alive[int.from_bytes(txn.get(_number(number), db=tables["dead"]), "big")] = False
-            self.alive = alive
-        self.state = state
-
-    def leave(self) -> None:
-        """The transaction ends."""
-        self._reading = None
-
-    def entries(self, rows: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
-        """Id and columns of some rows."""
-        txn, tables = self._current()
-        return [_entry(txn.get(_number(row), db=tables["rows"])) for row in rows]
-
-    def find(self, ids: Sequence[str]) -> list[int | None]:
-        """The rows of some ids, `None` where there is none."""
-        txn, tables = self._current()
-        found = (txn.get(_key(name), db=tables["ids"]) for name in ids)
-        return [None if row is None else int.from_bytes(row, "big") for row in found]
-
-    def ids(self) -> list[str]:
-        """All ids, sorted."""
-        txn, tables = self._current()
-        rows = (int.from_bytes(row, "big") for _, row in txn.cursor(db=tables["ids"]))
-        return sorted(name for name, _ in self.entries(list(rows)))
-
-    def fits(self, wanted: Sequence[Condition]) -> Flags:
-        """`(n,)` which rows are entries that meet all conditions."""
-        fresh = {each.column for each in wanted} - self._columns.keys()
-        self._columns |= {name: Column() for name in fresh}
-        starts = {len(self._columns[each.column]) for each in wanted}
-        for start in starts - {self.state.rows}:
-            names = [each.column for each in wanted if len(self._columns[each.column]) == start]
-            self._read(names, start)
-        fits = self.alive
-        for each in wanted:
-            fits = fits & self._columns[each.column].fits(each)
-        return fits
-
-    def _read(self, names: Sequence[str], start: int) -> None:
-        txn, tables = self._current()
-        cursor = txn.cursor(db=tables["rows"])
-        cursor.set_range(_number(start))
-        cells = [_entry(content)[1] for content in cursor.iternext(keys=False)]
-        for name in dict.fromkeys(names):
-            self._columns[name].extend([each.get(name) for each in cells])
-
-    def _current(self) -> tuple[Any, Mapping[str, Any]]:
-        assert self._reading is not None, "a view lives inside Store.reading"
-        return self._reading
 
 
 _OPENED: dict[tuple[Path, int], list[Any]] = {}
@@ -330,17 +226,3 @@ def _known(txn: Any) -> State:
 
 def _save(txn: Any, state: State) -> None:
     txn.put(_STATE, json.dumps(vars(state)).encode())
-
-
-def _entry(content: bytes) -> tuple[str, dict[str, Any]]:
-    name, cells = json.loads(content.decode("utf-8", "surrogatepass"))
-    return name, cells
-
-
-def _key(name: str) -> bytes:
-    key = name.encode("utf-8", "surrogatepass")
-    return key if len(key) <= LONGEST else b"\xff" + hashlib.blake2b(key, digest_size=32).digest()
-
-
-def _number(row: int) -> bytes:
-    return row.to_bytes(8, "big")
