@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from index_battery import CHECKS, check_readers_while_a_writer_adds
 
-from sensemble.errors import DataError
+from sensemble.errors import ConfigError, DataError
 from sensemble.index.base import Index
 from sensemble.index.place import open_index
 
@@ -147,3 +148,19 @@ def test_strange_ids_and_columns_harm_nothing(index: Index) -> None:
         assert index.search(vectors[:1], where={name: {"min": 0}}) == [[]]
     assert index.ids() == sorted(STRANGE) and index.get(STRANGE) == columns
     assert index.delete(STRANGE[:4]) == 4 and len(index) == len(STRANGE) - 4
+
+
+@pytest.mark.parametrize(
+    ("package", "url", "extra"),
+    [
+        ("psycopg", "postgresql://h/d", "postgresql"),
+        ("pgvector", "postgresql://h/d", "postgresql"),
+        ("qdrant_client", "qdrant://h/c", "qdrant"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_command(
+    monkeypatch: pytest.MonkeyPatch, package: str, url: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigError, match=rf"pip install 'sensemble\[{extra}\]'"):
+        open_index(url, RUN, DIM)

@@ -35,7 +35,8 @@ def recommend_metrics(
     each; `mrr`, the mean of 1 / rank of the first one, however far down. Users without a right item are left out of
     these. About the lists: `coverage_K`, the share of items that are in any list; `diversity_K`, one minus the mean
     cosine of two items of a list; `novelty_K`, the mean of -log2 of the share of all interactions that an item had
-    (Vargas & Castells, 2011).
+    (Vargas & Castells, 2011). The interval of the coverage lies below its value, as a resample has fewer different
+    users.
 
     Args:
         blocks: the users a few at a time, so that many users need no `(n, I)` at once.
