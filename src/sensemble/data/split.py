@@ -263,7 +263,7 @@ def _rank(units: Positions, random: np.random.Generator) -> Positions:
     return np.lexsort((random.permutation(len(sizes)), sizes)).argsort()
 
 
-def _force(forced: set[int], holders: Mapping[Any, set[int]], rank: Positions) -> None:
+def _force(forced: set[int], holders: dict[Any, set[int]], rank: Positions) -> None:
     """Adds to the units that must train, so that every label does, the rarest label first."""
     for held in reversed(holders.values()):
         if not forced & held:
