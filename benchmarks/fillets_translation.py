@@ -22,12 +22,12 @@ from sensemble import config as configs
 CONFIG: dict[str, Any] = {
     "inputs": {"text_en": {"name": "text", "vocab": 1500, "length": 60, "encoder": {"name": "gru", "dim": 128}}},
     "width": 128,
-    "fusion": "transformer",
+    "fusion": {"name": "transformer", "depth": 1},
     "task": {
-        "name": "generate", "target": "text_cs", "length": 40, "vocab": 1500, "metric": "chrf", "valid_rows": 100,
+        "name": "generate", "target": "text_cs", "length": 32, "vocab": 1500, "metric": "chrf", "valid_rows": 100,
         "decoder": {"name": "recurrent", "dropout": 0.3}, "search": {"beam": 4, "no_repeat": 3},
     },
-    "train": {"epochs": 16, "batch": 32, "lr": 2e-3, "patience": 5},
+    "train": {"epochs": 12, "batch": 64, "lr": 3e-3, "patience": 4},
 }  # fmt: skip
 
 

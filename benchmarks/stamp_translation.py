@@ -52,7 +52,7 @@ CONFIG: dict[str, Any] = {
         "name": "generate", "target": "text", "length": 32, "vocab": 1000, "metric": "chrf", "valid_rows": 150,
         "decoder": {"name": "recurrent", "dropout": 0.3}, "search": {"beam": 4},
     },
-    "train": {"epochs": 14, "batch": 64, "lr": 3e-3, "hide": 0.0, "patience": 4},
+    "train": {"epochs": 10, "batch": 64, "lr": 3e-3, "hide": 0.0, "patience": 4},
 }  # fmt: skip
 
 
