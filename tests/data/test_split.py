@@ -162,6 +162,28 @@ def test_few_large_groups_fill_every_split() -> None:
     assert counts(split(table, valid=0.1, test=0.1, group="user")) == [20, 10, 10]
 
 
+def test_labels_of_whole_groups_are_met_in_training() -> None:
+    users = np.repeat(np.arange(20), 5)
+    labels = [("rare",) if user == 7 else ("seldom", "often") if user in (3, 4) else ("often",) for user in users]
+    table = read({"text": texts(100), "user": users})
+    free = [split(table, valid=0.2, test=0.2, group="user", seed=seed) for seed in range(20)]
+    held = [split(table, valid=0.2, test=0.2, group="user", seed=seed, labels=labels) for seed in range(20)]
+    assert any(7 not in users[parts["train"]] for parts in free)
+    for one, other in zip(free, held, strict=True):
+        assert counts(other) == [60, 20, 20]
+        sides(other, 100)
+        assert {label for position in other["train"] for label in labels[position]} == {"rare", "seldom", "often"}
+        if {label for position in one["train"] for label in labels[position]} == {"rare", "seldom", "often"}:
+            assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_labels_that_all_groups_need_to_train_leave_nothing_to_part() -> None:
+    table = read({"text": texts(20), "user": np.repeat(np.arange(4), 5)})
+    labels = [(str(user),) for user in table.column("user")]
+    with pytest.raises(DataError, match="no row is left for valid, as every class needs one to train"):
+        split(table, valid=0.2, test=0.2, group="user", labels=labels)
+
+
 def test_rows_without_a_group_or_without_content_are_units_of_their_own() -> None:
     table = read({"text": [*texts(10), *[None] * 90], "user": ["u"] * 10 + [None] * 90})
     assert counts(split(table, valid=0.2, test=0.2, group="user")) == [60, 20, 20]

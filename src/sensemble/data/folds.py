@@ -47,7 +47,7 @@ def folds(
     units = _units(table, list(target), group, files=files)
     classes = None if group else _classes(table, target)
     where = f"{table.name}: cannot part {len(table):,} rows"
-    fold = _assign(units, classes, np.full(count, 1 / count), seed, where, cover=False)
+    fold = _assign(units, classes, None, np.full(count, 1 / count), seed, where, cover=False)
     result = []
     for number in range(count):
         rest = np.flatnonzero(fold != number)

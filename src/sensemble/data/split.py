@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ def split(
     column: str | None = None,
     seed: int = 0,
     files: bool = True,
+    labels: Sequence[Collection[str]] | None = None,
 ) -> dict[str, Positions]:
     """Splits the rows of a table.
 
@@ -51,6 +52,8 @@ def split(
             it puts them. A split that it never names is taken from its train rows, by its share.
         seed: another seed gives another split, the same one the same.
         files: compare pictures, sounds and videos by what the files hold, not by their names.
+        labels: each row's. Where a split would leave one to validation or test rows alone, the smallest unit that
+            has it trains instead, groups or not.
 
     Returns:
         Positions in the table, rising, by "train", "valid" and "test". A split whose share is 0 is empty.
@@ -72,7 +75,8 @@ def split(
         rows = table.take(free)
         units = _units(rows, [*target, *([column] if column else [])], group, files=files)
         classes = None if group else _classes(rows, target)
-        side[free] = _assign(units, classes, shares, seed, f"{table.name}: cannot split {len(free):,} rows")
+        needed = None if labels is None else [labels[row] for row in free.tolist()]
+        side[free] = _assign(units, classes, needed, shares, seed, f"{table.name}: cannot split {len(free):,} rows")
     return {name: np.flatnonzero(side == place) for place, name in enumerate(SPLITS)}
 
 
@@ -193,12 +197,19 @@ def _is_label(value: Any) -> bool:
 
 
 def _assign(
-    units: Positions, classes: Positions | None, shares: Any, seed: int, where: str, *, cover: bool = True
+    units: Positions,
+    classes: Positions | None,
+    labels: Sequence[Collection[str]] | None,
+    shares: Any,
+    seed: int,
+    where: str,
+    *,
+    cover: bool = True,
 ) -> Positions:
     """`(n,)` which of the splits, counted from 0, each row goes to, its unit whole.
 
     Args:
-        cover: put a unit of every class into the first split, which trains.
+        cover: put a unit of every class and label into the first split, which trains.
     """
     sizes = np.bincount(units)
     wanted = np.flatnonzero(shares)
@@ -209,36 +220,61 @@ def _assign(
             f"{where} into {len(wanted)}: groups and duplicates leave {len(sizes)} that may be parted; "
             "give more rows, or files of their own for valid and test"
         )
-    best, least = np.zeros(0, dtype=np.int64), np.inf
-    for trial in range(_TRIALS if int(sizes.max()) > 1 and len(sizes) <= 2000 else 1):
-        chosen = _fill(sizes, strata, forced, shares, np.random.default_rng([seed % 2**63, trial]))
-        counts = np.bincount(chosen, minlength=len(shares))
-        for empty in wanted[counts[wanted] == 0]:
-            _give_one(chosen, sizes, forced, int(empty), where)
-        off = float(np.abs(np.bincount(chosen, weights=sizes, minlength=len(shares)) - shares * sizes.sum()).sum())
-        if off < least - 1e-9:
-            best, least = chosen, off
-    return best[units]
+
+    def best() -> Positions:
+        best, least = np.zeros(0, dtype=np.int64), np.inf
+        for trial in range(_TRIALS if int(sizes.max()) > 1 and len(sizes) <= 2000 else 1):
+            chosen = _fill(sizes, strata, forced, shares, np.random.default_rng([seed % 2**63, trial]))
+            counts = np.bincount(chosen, minlength=len(shares))
+            for empty in wanted[counts[wanted] == 0]:
+                _give_one(chosen, sizes, forced, int(empty), where)
+            off = float(np.abs(np.bincount(chosen, weights=sizes, minlength=len(shares)) - shares * sizes.sum()).sum())
+            if off < least - 1e-9:
+                best, least = chosen, off
+        return best
+
+    chosen = best()
+    holders = _holders(units, labels or [])
+    if not cover or all((chosen[sorted(each)] == 0).any() for each in holders.values()):
+        return chosen[units]
+    _force(forced, holders, _rank(units, np.random.default_rng(seed % 2**63)))
+    return best()[units]
 
 
 def _cover(units: Positions, classes: Positions | None, random: np.random.Generator) -> tuple[set[int], Positions]:
     """Units that must train so that every class does, small ones first, and `(u,)` each unit's rarest class."""
-    count = int(units.max()) + 1
-    strata = np.zeros(count, dtype=np.int64)
+    strata = np.zeros(int(units.max()) + 1, dtype=np.int64)
     forced: set[int] = set()
     if classes is None:
         return forced, strata
-    frequent = np.argsort(-np.bincount(classes), kind="stable")
-    holders: dict[int, list[int]] = defaultdict(list)
-    for key, unit in sorted(set(zip(classes.tolist(), units.tolist(), strict=True))):
-        holders[key].append(unit)
-    rank = np.lexsort((random.permutation(count), np.bincount(units))).argsort()
-    for key in frequent.tolist():
-        strata[holders[key]] = key
-    for key in reversed(frequent.tolist()):
-        if not forced.intersection(holders[key]):
-            forced.add(min(holders[key], key=lambda unit: int(rank[unit])))
+    holders = _holders(units, [(key,) for key in classes.tolist()])
+    for key in np.argsort(-np.bincount(classes), kind="stable").tolist():
+        strata[sorted(holders[key])] = key
+    _force(forced, holders, _rank(units, random))
     return forced, strata
+
+
+def _holders(units: Positions, labels: Sequence[Collection[Any]]) -> dict[Any, set[int]]:
+    """The units that hold each label, the commonest label first."""
+    counts = Counter(label for row in labels for label in set(row))
+    holders: dict[Any, set[int]] = {label: set() for label, _ in counts.most_common()}
+    for unit, row in zip(units.tolist(), labels, strict=False):
+        for label in row:
+            holders[label].add(unit)
+    return holders
+
+
+def _rank(units: Positions, random: np.random.Generator) -> Positions:
+    """`(u,)` each unit's place by size, small ones first, at random among equals."""
+    sizes = np.bincount(units)
+    return np.lexsort((random.permutation(len(sizes)), sizes)).argsort()
+
+
+def _force(forced: set[int], holders: dict[Any, set[int]], rank: Positions) -> None:
+    """Adds to the units that must train, so that every label does, the rarest label first."""
+    for held in reversed(holders.values()):
+        if not forced & held:
+            forced.add(min(held, key=lambda unit: int(rank[unit])))
 
 
 def _fill(sizes: Positions, strata: Positions, forced: set[int], shares: Any, random: np.random.Generator) -> Positions:
