@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sensemble.data.equal import duplicate_keys
 from sensemble.data.infer import RICH, guess
 from sensemble.data.read import read
-from sensemble.data.split import duplicate_keys, split
+from sensemble.data.split import split
 from sensemble.errors import ConfigError, DataError
 
 quick = settings(max_examples=100, deadline=None, derandomize=True, database=None)

@@ -12,9 +12,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from .. import build, evaluate
+from ..data.assign import Positions
 from ..data.folds import folds
 from ..data.load import Input, Samples
-from ..data.split import Positions
 from ..data.table import Table
 from ..errors import DataError
 from ..network import Network
