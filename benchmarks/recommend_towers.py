@@ -63,7 +63,7 @@ def vectors(
     table.loc[question.had.sum(0) == 0, "film"] = None
     items = learner.embed(table, side="candidate")
     lonely = np.isnan(items).any(1)  # films that nobody had, to a model that knows numbers alone
-    return users, np.where(lonely[:, None], 0, items), float(learner._model()[1].head.log_scale.exp())
+    return users, np.where(lonely[:, None], 0, items), float(learner._model()[1].head.log_scale.detach().exp())
 
 
 def by_towers(learner: se.Learner, films: pd.DataFrame, question: Question, rows: pd.DataFrame, share: float) -> Scores:
