@@ -27,6 +27,9 @@ from .network import Network
 from .tasks.base import Task
 from .tokens import Batch
 
+IMPUTED_FROM = 5_000
+"""Most training rows that guesses for absent inputs are fitted on."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -107,6 +110,9 @@ def train(
     """
     if valid is not None and 0 < task.valid_rows < len(valid):
         valid = valid.take(np.linspace(0, len(valid) - 1, task.valid_rows).astype(np.int64))
+    if network.imputers:
+        spread = np.linspace(0, len(samples) - 1, min(len(samples), IMPUTED_FROM)).astype(np.int64)
+        network.fit_imputers(samples.batch(torch.from_numpy(spread)).inputs)
     device = pick_device(config.device)
     network.to(device)
     optimizer = make_optimizer(network, config)

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, Unreadable
+from ..impute import How
 from ..modalities.base import Modality
 from ..tokens import NOTHING, Batch, Tokens
 from .cache import Cache, load_many
 from .table import Table
 
-Missing = Literal["mask", "drop"]
+Missing = Literal["mask", "drop", "impute"]
 READ_AHEAD = 2
 """Batches read before they are needed."""
 CHUNK = 256
@@ -42,7 +43,9 @@ class Input:
         kind: the modality's registered name.
         modality: the modality itself.
         encoder: the encoder's name and options.
-        missing: `mask` keeps rows that lack it; `drop` leaves them out, counted.
+        missing: `mask` keeps rows that lack it; `drop` leaves them out, counted; `impute` fills it with a guess, and
+            tells the model that it is one.
+        impute: how to guess.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Input:
     modality: Modality
     encoder: Mapping[str, Any]
     missing: Missing = "mask"
+    impute: How = "most_frequent"
 
 
 @dataclass(frozen=True)
