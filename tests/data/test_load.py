@@ -168,7 +168,9 @@ def test_rows_that_share_a_value_come_together_where_asked_for() -> None:
     assert torch.cat(other).tolist() != torch.cat(batches).tolist()
 
 
-def test_tokens_say_which_rows_are_twins() -> None:
+def test_tokens_say_which_rows_are_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_one(["tea", "tea"])[0].tokens(torch.arange(2)).twins is None  # words: not worth it
+    monkeypatch.setattr("sensemble.data.load.COSTLY", 1)
     for memory in (4.0, 0.0):
         twins = load_one(["tea", "好", None, "tea"], memory=memory)[0].tokens(torch.arange(4)).twins
         assert twins is not None and twins.tolist() == [0, 1, -1, 0]

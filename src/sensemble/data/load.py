@@ -5,6 +5,7 @@ Legend: n rows, u unique values, B batch, T tokens.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,8 @@ READ_AHEAD = 2
 """Batches read before they are needed."""
 CHUNK = 256
 """Values decoded between two looks at memory and progress."""
+COSTLY = 256
+"""Numbers in a token from which on it pays to encode equal values once: pictures and frames, not words."""
 UNEVEN = 1.75
 """How many times longer than the mean the longest row must be for rows of like length to be put together. Such batches
 are less alike to each other (all of one kind of question), and teach more slowly."""
@@ -107,7 +110,7 @@ class Store:
             wanted = index[real].tolist()
             loaded = iter(load_many(self.modality, [self.raws[place] for place in wanted], self.cache))
             tokens = self.modality.collate([_readable(next(loaded)) if here else None for here in real.tolist()])
-            return replace(tokens, twins=index)
+            return replace(tokens, twins=self._twins(index))
         if not len(self.flat):  # no value at all, or none that can be read
             return self.modality.collate([None] * len(rows))
         safe = index.clamp(min=0)
@@ -118,7 +121,11 @@ class Store:
         places = self._starts[safe].unsqueeze(1) + steps  # type: ignore[attr-defined]
         places = torch.where(mask, places, 0)  # (B, T)
         values = self.flat[places.flatten()].view(*mask.shape, *self.flat.shape[1:])
-        return Tokens(values, mask, index).clean()
+        return Tokens(values, mask, self._twins(index)).clean()
+
+    def _twins(self, index: Tensor) -> Tensor | None:
+        """Which rows hold the same, where it pays to know."""
+        return index if math.prod(self.modality.shape) >= COSTLY else None
 
     def size(self, rows: Tensor) -> Tensor:
         """`(B,)` tokens of some rows: what batches are bucketed by."""
