@@ -127,7 +127,9 @@ dialogue/   5 to 10 rounds about each third picture: history, question, 20 candi
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
-video_qa/   five questions a clip; needs_time is true where no single frame tells, needs_sound where no silent clip does
+video_qa/   five questions a clip with five different answers, up to four times as many for training: exists, moved,
+            before and sound_order (yes or no), direction, order, moves, colour, kind, sound and sound_colour;
+            needs_time is true where no single frame tells, needs_sound where no silent clip does
 """,
 }
 _CUTOUTS = """
