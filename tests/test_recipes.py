@@ -102,7 +102,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "translation": make_stamps,
     **{name: lambda folder, kind=kind: stampworld(folder, scenes=40, kind=kind) for name, (kind, _) in WORLDS.items()},
 }
-TEXTS = ("captioning", "translation")
+TEXTS = ("captioning", "vqa", "translation")
 SMALLER = ["task.decoder.depth=1", "width=32", "task.length=12"]
 """Settings that make a recipe of texts fit a test's few seconds."""
 

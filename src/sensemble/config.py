@@ -82,6 +82,8 @@ class TrainConfig:
     accumulate: int = 1
     hide: float = 0.1
     """Chance that a present input is hidden from a training row; never all of a row's."""
+    together: str | None = None
+    """Input whose equal values come into one batch, such as a picture for all its questions: it is encoded once."""
     patience: int = 3
     """Epochs without a better validation score before stopping; 0 trains to the end."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

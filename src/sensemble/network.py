@@ -49,10 +49,13 @@ class Network(nn.Module):
         """Raw tokens of any subset of the inputs -> tokens `(B, T_i, D)` of the common width."""
         encoded = {}
         for name, tokens in inputs.items():
-            tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
-            tokens = self.encoders[_key(name)](tokens)
-            encoded[name] = tokens.with_values(self.project[_key(name)](tokens.values))
+            encoded[name] = tokens.once(lambda distinct, name=name: self._encode(name, distinct))  # type: ignore[misc]
         return encoded
+
+    def _encode(self, name: str, tokens: Tokens) -> Tokens:
+        tokens = self.modalities[name].prepare(tokens.clean(), training=self.training)
+        tokens = self.encoders[_key(name)](tokens)
+        return tokens.with_values(self.project[_key(name)](tokens.values))
 
     def forward(self, inputs: Mapping[str, Tokens]) -> Tokens:
         """Raw tokens by input name -> fused tokens `(B, T, D)`."""

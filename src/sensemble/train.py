@@ -124,7 +124,8 @@ def train(
 
     try:
         while state.epoch < config.epochs and not state.finished:
-            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch)
+            together = config.together if config.together in samples.stores else None
+            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch, together=together)
             stream = samples.stream(batches[state.batch :], pin=device.type == "cuda")
             network.train()
             while state.batch < len(batches):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sensemble.errors import ConfigError
 from sensemble.fusion.base import FUSIONS, Fusion
 from sensemble.testing import check_fusion
 from sensemble.tokens import Tokens
@@ -71,7 +72,7 @@ def test_late_votes_come_from_one_input_each() -> None:
         assert fusion({"b": inputs["b"]}).mask.tolist() == [[False, True]] * 4
 
 
-@pytest.mark.parametrize("name", ["concat", "gate", "bilinear", "cross", "transformer"])
+@pytest.mark.parametrize("name", ["concat", "gate", "bilinear", "cross", "transformer", "film"])
 def test_joint_fusions_let_one_input_change_what_another_means(name: str) -> None:
     fusion, inputs = make(name, ("a", "b")).eval(), pair()
 
@@ -89,3 +90,26 @@ def test_joint_fusions_let_one_input_change_what_another_means(name: str) -> Non
 def test_every_fusion_says_its_cost_and_source(name: str) -> None:
     text = FUSIONS[name].__doc__ or ""
     assert len(text) > 100
+
+
+def test_film_reads_the_first_input_unless_told_otherwise() -> None:
+    grid, question = Tokens.full(torch.randn(2, 4, 8)), Tokens.full(torch.randn(2, 3, 8))
+    inputs = {"a": grid, "b": question}
+    assert make("film", ("a", "b"))(inputs).values.shape == (2, 1 + 4, 8)
+    turned = FUSIONS.create("film", ("a", "b"), 8, by=("a",))
+    assert turned(inputs).values.shape == (2, 1 + 3, 8)
+    both = FUSIONS.create("film", ("a", "b", "c"), 8, by=("b",))
+    assert both(inputs).mask.sum(1).tolist() == [1 + 4 + 1] * 2  # c is absent: its learned token
+
+
+def test_film_tells_places_apart() -> None:
+    film = make("film", ("a", "b")).eval()
+    one = Tokens.full(torch.ones(1, 2, 8))
+    values = film({"a": one, "b": one}).values[0, 1:]
+    assert not torch.allclose(values[0], values[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(("by", "message"), [(("d",), "'d'"), (("a", "b"), "leave out")])
+def test_film_refuses_what_cannot_ask(by: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FUSIONS.create("film", ("a", "b"), 8, by=by)

@@ -305,3 +305,17 @@ def test_stacking_counts_votes() -> None:
     seen = [said("a", "a", "a", "x"), said(*"aaxx"), said(*"xxaa")]  # right in 3, 2 and 2 of 4
     assert VoteStacker(seen, [["a"]] * 4)(models)[0].text == "b"
     assert VoteStacker([[], []], [])([said("a"), said("b")])[0].text in "ab"
+
+
+def test_short_and_long_answers_of_a_batch_give_the_scores_that_each_gives_alone(made: Callable[..., Any]) -> None:
+    network, task, samples = made(length=40)
+    texts = ["yes", "no", "a long tale of many words, told slowly", "yes", "no", "yes", "no", "yes"]
+    target = task.references.collate(table(label=texts))
+    batch = samples.batch(torch.arange(8))
+    logits, wanted = task.foresee(network, Batch(batch.inputs, target))
+    assert int(wanted.mask.sum(1).max()) > 6 * int(wanted.mask.sum(1).min())
+    sizes = wanted.mask.sum(1).tolist()
+    for row, part in enumerate(logits.split(sizes)):
+        one = {name: tokens[row : row + 1] for name, tokens in batch.inputs.items()}
+        alone, _ = task.foresee(network, Batch(one, target[row : row + 1]))
+        assert torch.allclose(part, alone, atol=1e-5)

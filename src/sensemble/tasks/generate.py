@@ -168,7 +168,15 @@ class Generate(Task):
             fused = fused.hide((torch.rand(len(fused)) < self.blind).to(fused.mask.device))
         wanted = self.references.one(batch.target, draw=network.training)
         before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
-        return decoder.scores(decoder(fused, before)[wanted.mask]).float(), wanted
+        sizes = wanted.mask.sum(1)
+        short = sizes <= SHORT
+        if int(short.sum()) * (wanted.mask.shape[1] - SHORT) < len(sizes):  # nothing to spare by parting them
+            return decoder.scores(decoder(fused, before)[wanted.mask]).float(), wanted
+        parts = [(short, SHORT), (~short, wanted.mask.shape[1])]
+        features = [decoder(fused[rows], before[rows, :most])[wanted.mask[rows, :most]] for rows, most in parts]
+        owners = [rows.unsqueeze(1).expand_as(wanted.mask)[wanted.mask] for rows, _ in parts]
+        found = torch.cat(features)[torch.cat([each.nonzero().squeeze(1) for each in owners]).argsort()]
+        return decoder.scores(found).float(), wanted
 
     def answer(self, network: Network, fused: Tokens) -> list[Answer]:
         return self.write(network, fused)
