@@ -256,7 +256,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, _Parser]]:
         "name",
         nargs="?",
         metavar="NAME",
-        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, dialogue or translation; else the first two",
+        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, video_qa, dialogue, translation; else the first two",
     )
     made.add_argument("--run", dest="run_dir", metavar="DIR", help="folder for the runs (default: runs/demo)")
 

@@ -16,7 +16,7 @@ from .scene import SHAPES
 from .video import save_clip
 from .words import language as find_language
 
-SCENES = {"pictures": 6000, "clips": 1200}
+SCENES = {"pictures": 6000, "clips": 3000}
 """How many scenes there are unless told otherwise: few enough to train on two cores in minutes."""
 LEAST = 10
 JSON_LINES = ("dialogue", "scenes")
@@ -39,7 +39,7 @@ def write(
 
     Args:
         folder: created, or made anew where an earlier call wrote it.
-        scenes: how many, at least 10; by default 6,000 pictures or 1,200 clips. Eight tenths are for training, one
+        scenes: how many, at least 10; by default 6,000 pictures or 3,000 clips. Eight tenths are for training, one
             for validation, one for test.
         seed: of everything random.
         kind: `pictures` gives tables for captioning, VQA, visual dialogue and classification of statements;
