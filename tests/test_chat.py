@@ -61,7 +61,7 @@ def run(folder: Path) -> Path:
         task={"name": "generate", "target": "answer", "length": 8, "vocab": 300, "decoder": {"depth": 1}},
         fusion="concat",
         width=32,
-        train={"epochs": 8, "lr": 1e-2, "patience": 0, "hide": 0.0, "batch": 32},
+        train={"epochs": 12, "lr": 1e-2, "patience": 0, "hide": 0.0, "batch": 32},
         verdict="off",
     )
     made = rows(folder, 320)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import RidgeCV
 
+import sensemble as se
+from sensemble import evaluate
 from sensemble.errors import ConfigError
 from sensemble.impute import FEATURES, PENALTIES, Imputer, features_of
 from sensemble.tokens import Tokens
@@ -114,3 +120,61 @@ def test_descriptions_have_one_size_and_are_zero_where_absent() -> None:
     ):
         found = features_of(tokens)
         assert found.shape == (2, FEATURES) and bool(found[0].any()) and not bool(found[1].any())
+
+
+def gappy(rows: int, *, seed: int) -> pd.DataFrame:
+    """`right` repeats `left` with little noise, and is missing from half of the rows; the label is in `right` alone."""
+    frame = se.generate.redundant(rows, seed=seed, noise=0.3).frame
+    frame.loc[frame.index[::2], "right"] = None
+    return frame
+
+
+def fitted(how: str, **options: Any) -> se.Learner:
+    return se.Learner(
+        inputs={"left": "vector", "right": {"name": "vector", "missing": "impute", "impute": how}},
+        task={"target": "label"}, width=16, train={"epochs": 4, "batch": 32, "lr": 3e-3}, **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["mean", "median", "most_frequent", "nearest", "learned"])
+def test_a_model_with_guesses_learns_is_saved_and_keeps_to_its_masks(how: str, tmp_path: Path) -> None:
+    learner = fitted(how, verdict="off").fit(gappy(240, seed=0), test=gappy(100, seed=1), run=tmp_path)
+    assert learner.metrics_["test"]["roc_auc"]["value"] > 0.9
+    new = gappy(12, seed=2)
+    answers = learner.predict(new)
+    assert se.Learner.load(tmp_path).predict(new) == answers
+    one = learner.predict(new.iloc[[4]])[0]
+    assert one["probability:1"] == pytest.approx(answers[4]["probability:1"], abs=1e-5)
+    nothing = learner.predict([{"left": None, "right": None}, new.iloc[0].to_dict()])[0]
+    assert nothing["probability:1"] == pytest.approx(0.5, abs=0.01)  # the prior, and no guess of a guess
+
+
+def test_a_guess_is_made_from_what_a_view_shows_and_no_more() -> None:
+    learner = fitted("learned", verdict="off").fit(gappy(200, seed=0), test=gappy(80, seed=1))
+    task, network = learner._model()
+    test = learner._job.parts["test"]  # type: ignore[union-attr]
+    alone = evaluate.answer_subsets(network, task, test, [["right"]])[0]
+    lacking = ~test.stores["right"].present.numpy()
+    prior = np.asarray(task.trivial(1))[0]
+    assert np.allclose(np.asarray(alone)[lacking], prior, atol=1e-5)  # `left` was not shown, so nothing is known
+    both = evaluate.answers(network, task, test)
+    assert float(np.abs(np.asarray(both)[lacking] - prior).mean()) > 0.1
+
+
+def test_a_guess_is_told_from_a_value() -> None:
+    learner = fitted("mean", verdict="off").fit(gappy(60, seed=0), test=gappy(40, seed=1))
+    _, network = learner._model()
+    mean = network.imputers["input_right"].donors  # type: ignore[union-attr]
+    left = Tokens.full(torch.zeros(1, 1, 8))
+    real = network.encode({"left": left, "right": Tokens.full(mean.clone())})["right"].values  # type: ignore[operator]
+    guess = network.encode({"left": left})["right"].values
+    flag = network.imputers["input_right"].flag.detach()  # type: ignore[union-attr]
+    assert torch.allclose(guess - real, flag.view(1, 1, -1), atol=1e-5) and float(flag.abs().sum()) > 0  # type: ignore[operator, union-attr]
+
+
+def test_the_verdict_and_the_command_line_know_it(tmp_path: Path) -> None:
+    learner = fitted("nearest").fit(gappy(160, seed=0), test=gappy(80, seed=1))
+    assert set(learner.verdict_["singles"]) == {"left", "right"}  # type: ignore[index]
+    with pytest.raises(ConfigError, match="impute"):
+        fitted("nearestt")
+        fitted("nearestt").fit(gappy(60, seed=0))

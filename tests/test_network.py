@@ -37,7 +37,7 @@ def test_what_an_absent_slot_holds_changes_no_logit(built: Callable[..., Any], f
                 values[~tokens.mask] = junk
             else:
                 values[~tokens.mask] = 5 if junk > 0 else 1
-            dirty[name] = Tokens(values, tokens.mask)
+            dirty[name] = Tokens(values, tokens.mask, tokens.twins)
         assert torch.equal(logits(network, dirty), reference)  # bit for bit
 
 
@@ -101,3 +101,31 @@ def test_presence_matters(built: Callable[..., Any], fusion: str) -> None:
     inputs = samples.batch(torch.arange(24)).inputs
     without = {name: tokens for name, tokens in inputs.items() if name != "age"}
     assert not torch.allclose(logits(network, inputs), logits(network, without), atol=1e-3)
+
+
+@fusions
+def test_what_rows_share_is_encoded_once_and_nothing_changes(built: Callable[..., Any], fusion: str) -> None:
+    network, _, samples, _ = built(fusion)
+    rows = torch.tensor([0, 3, 0, 0, 3, 5, 0, 3, 5, 5, 0, 3])
+    batch = samples.batch(rows)
+    hidden = torch.arange(12) % 5 == 0  # some of the twins, among them the first of all
+    shared = {
+        name: tokens.hide(hidden) if place == 0 else tokens for place, (name, tokens) in enumerate(batch.inputs.items())
+    }
+    plain = {name: Tokens(tokens.values, tokens.mask) for name, tokens in shared.items()}
+    seen: list[int] = []
+    for encoder in network.encoders.values():
+        encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    results = []
+    for inputs in (shared, plain):
+        network.zero_grad()
+        fused = network(inputs)
+        torch.autograd.backward(network.head(fused).square().sum())
+        gradients = [part.grad.clone() for part in network.parameters() if part.grad is not None]
+        results.append((fused, gradients))
+    (once, first), (each, second) = results
+    assert min(seen[: len(seen) // 2]) < 12 and set(seen[len(seen) // 2 :]) == {12}
+    assert torch.equal(once.mask, each.mask)
+    assert torch.allclose(once.clean().values, each.clean().values, atol=1e-5)
+    assert len(first) == len(second) > 0
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(first, second, strict=True))

@@ -163,6 +163,25 @@ def test_groups_never_straddle_and_are_drawn_whole() -> None:
     assert (draws != draws[:, :1]).any()
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_label_of_one_group_alone_trains(many: bool) -> None:
+    users = [number // 5 for number in range(200)]
+    labels = ["rare" if user == 11 else "often" if user % 2 else "seldom" for user in users]
+    table = rows_of(200, user=users, label=[f"{label}|{label}er" for label in labels] if many else labels)
+    task = {"name": "classify", "target": "label", "many": many}
+    for seed in range(8):  # of these splits four would leave `rare` to other rows
+        _, job, _ = fit(table, task=task, data={"group": "user"}, seed=seed, train={"epochs": 1})
+        assert job.task is not None
+        assert "rare" in job.task.state()["classes_"]
+        assert not set(job.parts["train"].table.column("user")) & set(job.parts["test"].table.column("user"))
+
+
+def test_a_label_of_a_given_file_alone_is_named() -> None:
+    table, other = rows_of(40), rows_of(10, label=["strange"] * 10)
+    with pytest.raises(DataError, match=r"column 'label': unknown label 'strange'.*not among the training rows"):
+        fit(table, other, other)
+
+
 def test_rows_without_a_group_are_groups_of_their_own() -> None:
     users = [None if number % 2 else f"u{number // 10}" for number in range(200)]
     _, job, _ = fit(rows_of(200, user=users), data={"group": "user"})

@@ -201,6 +201,31 @@ def test_writing_text(place: Path, capsys: pytest.CaptureFixture[str], monkeypat
     assert not wanted
 
 
+def test_finding_things_and_comparing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(place, "train.csv", 80, users="ann")
+    write_table(place, "test.csv", 20, users="bo")
+    write_table(place, "new.csv", 12, users="cleo", label=False)
+    Image.new("RGB", (24, 24), "white").save(place / "photo.png")
+    for title in ("Your own table", "Finding things"):
+        for language, content in blocks(section(README, title)):
+            if language == "yaml":
+                run("yaml", content, place)
+    parts = [section(README, title) for title in ("Finding things", "Comparing")]
+    for arguments in (line for part in parts for language, bash in blocks(part) if language == "bash"
+                      for line in commands(bash)):  # fmt: skip
+        if arguments[0] == "demo":  # takes minutes
+            assert arguments[1] in SETS
+            continue
+        small = ["train.epochs=1", "width=16"] if arguments[0] in ("fit", "compare") else []
+        assert main([*arguments, *small]) == 0, (arguments, capsys.readouterr().err)
+        printed = capsys.readouterr().out
+        if arguments[0] == "search":
+            assert len([line for line in printed.splitlines() if line[:1].isdigit()]) == 3, printed
+    with Image.open(place / "hits.png") as sheet:
+        assert sheet.width > 100
+    assert "gate" in (place / "runs/fusions/compare.html").read_text(encoding="utf-8")
+
+
 def test_pretrained_encoders(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     part = section(README, "Pretrained encoders")
     [content] = [content for language, content in blocks(part) if language == "yaml"]
@@ -226,6 +251,17 @@ def test_every_key_of_a_run_is_documented(place: Path) -> None:
         assert written == documented - only.get(file, set()), file
 
 
+def test_every_key_of_a_comparison_is_documented(place: Path) -> None:
+    write_table(place, "train.csv", 40, users="ann")
+    given = ["train.csv", "train.epochs=1", "width=8", "--target", "label", "--folds", "2", "--jobs", "1", "-o", "cmp"]
+    assert main(["compare", *given]) == 0
+    found = json.loads((place / "cmp/compare.json").read_text(encoding="utf-8"))
+    page = section((ROOT / "docs/files.md").read_text(encoding="utf-8"), "A comparison")
+    cells = {names(row[0])[0]: names(row[1]) for row in rows(page)}
+    assert set(found) == {name for row in rows(page) for name in names(row[0])}
+    assert {key for row in found["variants"] for key in row} <= set(cells["variants"])
+
+
 def test_every_component_is_named_and_every_named_one_is_there() -> None:
     registered = [
         set(MODALITIES),
@@ -235,10 +271,11 @@ def test_every_component_is_named_and_every_named_one_is_there() -> None:
         set(encoders("video")),
         {*encoders("number"), *encoders("category")},
         set(encoders("vector")),
+        set(encoders("items")),
         set(FUSIONS),
         set(TASKS),
     ]
-    assert set(MODALITIES) == {"text", "image", "audio", "video", "number", "category", "vector"}, (
+    assert set(MODALITIES) == {"text", "image", "audio", "video", "number", "category", "vector", "items"}, (
         "a modality without its row above"
     )
     for text, title in ((README, "What there is"), (CHINESE, "现有组件")):

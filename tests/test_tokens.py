@@ -75,3 +75,18 @@ def test_values_and_mask_must_fit() -> None:
 
 def test_batch_counts_rows() -> None:
     assert len(Batch({"a": make([1, None, 2])})) == 3
+
+
+def test_twins_are_computed_once() -> None:
+    values, sizes = torch.tensor([[1.0], [2.0], [1.0], [1.0], [2.0], [9.0]]), []
+
+    def double(tokens: Tokens) -> Tokens:
+        sizes.append(len(tokens))
+        return tokens.with_values(2 * tokens.values)
+
+    tokens = Tokens(values, torch.ones(6, 1, dtype=torch.bool), torch.tensor([4, 7, 4, 4, 7, -1]))
+    tokens = tokens.hide(torch.tensor([True, False, False, False, False, True]))
+    assert tokens.once(double).values.tolist() == [[0.0], [4.0], [2.0], [2.0], [4.0], [0.0]]
+    assert tokens.once(double).mask.squeeze(1).tolist() == [False, True, True, True, True, False]
+    assert tokens[torch.tensor([1, 2, 3])].once(double).values.tolist() == [[4.0], [2.0], [2.0]]  # little to spare
+    assert sizes == [3, 3, 3]

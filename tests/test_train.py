@@ -89,7 +89,7 @@ def test_accumulation_equals_a_larger_batch(built: Callable[..., Any]) -> None:
                 if hasattr(encoder, name):
                     setattr(encoder, name, 0.0)
         ordered = replace(samples)
-        object.__setattr__(ordered, "shuffled", lambda size, seed, epoch: list(torch.arange(24).split(size)))
+        object.__setattr__(ordered, "shuffled", lambda size, **_: list(torch.arange(24).split(size)))
         config = replace(CONFIG, epochs=1, batch=batch, accumulate=accumulate, hide=0.0, lr=1e-3)
         list(train(network, task, ordered, None, config))
         results.append(weights(network))

@@ -105,6 +105,8 @@ class _Once(View):
         return result  # type: ignore[no-any-return]
 
     def encode(self, inputs: Mapping[str, Tokens]) -> dict[str, Tokens]:
+        if self.imputers:  # a guess depends on what else is given
+            return super().encode(inputs)
         fresh = {name: tokens for name, tokens in inputs.items() if id(tokens) not in self._kept}
         for name, encoded in super().encode(fresh).items():
             self._kept[id(fresh[name])] = fresh[name], encoded  # the tokens too, lest their id serve others

@@ -17,12 +17,13 @@ from .encoders import base as encoders
 from .errors import ConfigError, DataError, Unreadable, unknown
 from .files import read_json
 from .fusion.base import FUSIONS, NoFusion
+from .impute import How, Imputer
 from .modalities.base import MODALITIES
 from .network import Network
 from .registry import convert, load_plugins
 from .tasks.base import TASKS, Task
 
-INPUT_KEYS = ("column", "encoder", "missing")
+INPUT_KEYS = ("column", "encoder", "missing", "impute")
 """Keys of an input that are not options of its modality."""
 FIT_SAMPLE = 50_000
 """Training rows from which vocabularies and scales are learned."""
@@ -50,6 +51,7 @@ def make_inputs(config: Config, columns: Sequence[str]) -> list[Input]:
                 modality=encoders.create_modality(kind, options, own.get("encoder", {}), where=where),
                 encoder=own.get("encoder", {}),
                 missing=convert(own.get("missing", "mask"), Missing, where=f"{where}.missing"),
+                impute=convert(own.get("impute", "most_frequent"), How, where=f"{where}.impute"),
             )
         )
     return inputs
@@ -107,7 +109,15 @@ def make_network(config: Config, inputs: Sequence[Input], task: Task, *, only: S
         )
     else:
         fusion = NoFusion(config.width)
-    network = Network({item.name: item.modality for item in chosen}, built, fusion, task.head(config.width))
+    imputers = {
+        item.name: Imputer(
+            item.impute, name=item.name, others=tuple(name for name in built if name != item.name), width=config.width
+        )
+        for item in chosen
+        if item.missing == "impute" and len(chosen) > 1  # what lacks its only input has nothing to guess for
+    }
+    modalities = {item.name: item.modality for item in chosen}
+    network = Network(modalities, built, fusion, task.head(config.width), imputers)
     task.begin(network)
     return network
 

@@ -21,8 +21,6 @@ from .tokens import Tokens
 How = Literal["mean", "median", "most_frequent", "nearest", "learned"]
 FEATURES = 64
 """F."""
-MOST_ROWS = 20_000
-"""Training rows that a guess is fitted on."""
 MOST_DONORS = 2_000
 MOST_BYTES = 32 * 2**20
 """Of the donors' values: they are saved with the model."""

@@ -150,11 +150,6 @@ class Learner:
         return self._fitted().audit
 
     @property
-    def sides_(self) -> dict[str, tuple[str, ...]]:
-        """The inputs by what the task needs them for: one side for most, queries and candidates for retrieval."""
-        return self._model()[0].sides([item.name for item in self._inputs])
-
-    @property
     def history_(self) -> list[dict[str, Any]]:
         """Progress records, about a hundred over the whole training."""
         return self._fitted().history
@@ -181,7 +176,7 @@ class Learner:
 
     @property
     def sides_(self) -> dict[str, dict[str, Input]]:
-        """The inputs by name, for each side that `embed` knows."""
+        """The inputs by what the task needs them for: one side for most, queries and candidates for retrieval."""
         inputs = {item.name: item for item in self._inputs}
         sides = self._model()[0].sides(list(inputs))
         return {side: {name: inputs[name] for name in own} for side, own in sides.items()}

@@ -24,7 +24,7 @@ from .data.audit import audit, summary
 from .data.load import Input, Loaded, Samples, check_unreadable, loading, shorten
 from .data.read import read
 from .data.table import Table
-from .errors import DataError
+from .errors import ConfigError, DataError, unknown
 from .files import read_json, to_json, write, write_json
 from .history import History, whole_lines
 from .metrics.base import Array
@@ -146,6 +146,9 @@ class Job:
 
         self.task.fit(tables["train"])
         self.inputs = build.make_inputs(self.config, tables["train"].columns)
+        together, names = self.config.train.together, [item.name for item in self.inputs]
+        if together is not None and together not in names:
+            raise ConfigError(f"train.together: {unknown('input', together, names)}")
         build.fit_inputs(self.inputs, tables["train"], seed=self.config.seed)
         stores, problems = {}, {}
         for name, table in tables.items():

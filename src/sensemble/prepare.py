@@ -31,7 +31,10 @@ def cache_of(config: Config) -> Cache | None:
 
 
 def split_tables(tables: dict[str, Table], config: Config, task: Task) -> dict[str, Table]:
-    """The tables of `train`, `valid` and `test`; those not given are split from `train`."""
+    """The tables of `train`, `valid` and `test`; those not given are split from `train`.
+
+    Every label that must be known to be scored is met in training; in given files, a label of theirs alone is an error.
+    """
     data = config.data
     wanted = {"valid": data.valid_share, "test": data.test_share}
     if data.split is None and all(name in tables or share <= 0 for name, share in wanted.items()):
@@ -40,7 +43,7 @@ def split_tables(tables: dict[str, Table], config: Config, task: Task) -> dict[s
     shares = {name: 0.0 if name in tables else share for name, share in wanted.items()}
     places = split(
         whole, valid=shares["valid"], test=shares["test"], target=task.columns, group=data.group,
-        column=data.split, seed=config.seed,
+        column=data.split, seed=config.seed, labels=task.labels(whole),
     )  # fmt: skip
     return {**{name: whole.take(rows) for name, rows in places.items() if len(rows)}, **{
         name: table for name, table in tables.items() if name != "train"

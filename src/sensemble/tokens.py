@@ -27,6 +27,8 @@ class Tokens:
     Args:
         values: `(B, T, ...)`, any dtype.
         mask: `(B, T)` bool, True where the token is real.
+        twins: `(B,)` numbers, where it is known which rows hold the same: rows with one number do, unless they are
+            missing. What is costly is then computed once for them (see `once`).
 
     >>> tokens = Tokens.stack([torch.ones(2, 3), None])
     >>> tokens.values.shape, tokens.mask.tolist(), tokens.present.tolist()
@@ -35,6 +37,7 @@ class Tokens:
 
     values: Tensor
     mask: Tensor
+    twins: Tensor | None = None
 
     def __post_init__(self) -> None:
         assert self.mask.dtype == torch.bool, f"a mask is bool, not {self.mask.dtype}"
@@ -93,7 +96,7 @@ class Tokens:
         if bool(self.mask.all()):
             return self
         shape = (*self.mask.shape, *[1] * (self.values.dim() - 2))
-        return Tokens(self.values.masked_fill(~self.mask.view(shape), 0), self.mask)
+        return Tokens(self.values.masked_fill(~self.mask.view(shape), 0), self.mask, self.twins)
 
     def with_values(self, values: Tensor) -> Tokens:
         """Other values under the same mask, masked slots set to zero."""
@@ -120,19 +123,36 @@ class Tokens:
             values = values.to(result.dtype).masked_scatter(self.mask.view(*self.mask.shape, *[1] * len(out)), result)
         return Tokens(values, self.mask)
 
+    def once(self, body: Callable[[Tokens], Tokens]) -> Tokens:
+        """What `body` makes of the rows, computed once for rows that hold the same, where half or more are spared.
+
+        It is what `body(self)` gives, as long as `body` treats rows alike, each by itself; twins share its chances.
+        """
+        if self.twins is None:
+            return body(self)
+        numbers, which = torch.unique(self.twins, return_inverse=True)  # (U,), (B,)
+        if 2 * len(numbers) > len(self):
+            return body(self)
+        here = self.present.nonzero().squeeze(1)
+        first = torch.zeros_like(numbers).scatter(0, which[here].flip(0), here.flip(0))  # (U,) a row that has it
+        made = body(Tokens(self.values[first], self.mask[first]))
+        return Tokens(made.values[which], made.mask[which]).hide(~self.present).clean()
+
     def hide(self, rows: Tensor) -> Tokens:
         """The same tokens with the given rows, `(B,)` bool, made missing."""
-        return Tokens(self.values, self.mask & ~rows.unsqueeze(1))
+        return Tokens(self.values, self.mask & ~rows.unsqueeze(1), self.twins)
 
     def to(self, device: torch.device | str) -> Tokens:
-        return Tokens(self.values.to(device, non_blocking=True), self.mask.to(device, non_blocking=True))
+        twins = None if self.twins is None else self.twins.to(device, non_blocking=True)
+        return Tokens(self.values.to(device, non_blocking=True), self.mask.to(device, non_blocking=True), twins)
 
     def pin(self) -> Tokens:
         """The same tokens in page-locked memory, from which a GPU copies while it computes."""
-        return Tokens(self.values.pin_memory(), self.mask.pin_memory())
+        twins = None if self.twins is None else self.twins.pin_memory()
+        return Tokens(self.values.pin_memory(), self.mask.pin_memory(), twins)
 
     def __getitem__(self, rows: Tensor | slice) -> Tokens:
-        return Tokens(self.values[rows], self.mask[rows])
+        return Tokens(self.values[rows], self.mask[rows], None if self.twins is None else self.twins[rows])
 
 
 @dataclass(frozen=True)

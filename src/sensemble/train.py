@@ -28,6 +28,9 @@ from .tokens import Batch
 from .train_config import TrainConfig
 from .validate import improves, validate
 
+IMPUTED_FROM = 5_000
+"""Most training rows that guesses for absent inputs are fitted on."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -110,6 +113,9 @@ def train(
     """
     if valid is not None and 0 < task.valid_rows < len(valid):
         valid = valid.take(np.linspace(0, len(valid) - 1, task.valid_rows).astype(np.int64))
+    if network.imputers:
+        spread = np.linspace(0, len(samples) - 1, min(len(samples), IMPUTED_FROM)).astype(np.int64)
+        network.fit_imputers(samples.batch(torch.from_numpy(spread)).inputs)
     device = pick_device(config.device)
     network.to(device)
     optimizer = make_optimizer(network, config)
@@ -128,7 +134,8 @@ def train(
 
     try:
         while state.epoch < config.epochs and not state.finished:
-            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch)
+            together = config.together if config.together in samples.stores else None
+            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch, together=together)
             stream = samples.stream(batches[state.batch :], pin=device.type == "cuda")
             network.train()
             while state.batch < len(batches):

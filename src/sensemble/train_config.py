@@ -24,6 +24,8 @@ class TrainConfig:
     hide: float | dict[str, float] = 0.1
     """Chance that a present input is hidden from a training row; never all of a row's. `{from: 0.0, to: 0.3}` goes in
     a straight line from the first step to the last."""
+    together: str | None = None
+    """Input whose equal values come into one batch, such as a picture for all its questions: it is encoded once."""
     alone: float = 0.0
     """Weight of the mean loss of each input by itself, added to the loss of all together. See `balance.py`."""
     modulate: float = 0.0

@@ -48,8 +48,8 @@ def zero_shot(
         )
     if not prompts or not all("{}" in each for each in prompts):
         raise ConfigError("zero-shot: write {} where the label stands in a prompt, as in 'a picture of a {}.'")
-    inputs = learner.config_.inputs
-    by = by or next((name for name, spec in inputs.items() if spec.get("name") == "text"), None)
+    inputs = {name: item for own in sides.values() for name, item in own.items()}
+    by = by or next((name for name, item in inputs.items() if item.kind == "text"), None)
     if by is None or by not in inputs:
         what = unknown("input", by, inputs) if by else "none of the model's inputs reads text"
         raise ConfigError(f"zero-shot: {what}")
@@ -57,8 +57,7 @@ def zero_shot(
     other = next((side for side in sides if side != own), None)
     if other is None:
         raise ConfigError("zero-shot: the model must compare two sides, as the task retrieve does")
-    column = str(inputs[by].get("column", by))
-    texts = [{column: each.replace("{}", label)} for label in labels for each in prompts]
+    texts = [{inputs[by].column: each.replace("{}", label)} for label in labels for each in prompts]
     written = learner.embed(texts, side=own, batch=batch).reshape(len(labels), len(prompts), -1).mean(1)
     written /= np.linalg.norm(written, axis=1, keepdims=True)
     scores = learner.embed(data, side=other, batch=batch) @ written.T  # (n, labels)

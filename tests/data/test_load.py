@@ -151,6 +151,31 @@ def test_shuffled_puts_rows_of_like_length_together() -> None:
     assert sum(int(lengths[rows].max()) * len(rows) for rows in plain) > 1.5 * lengths.sum()
 
 
+def test_shuffled_leaves_nearly_even_lengths_to_chance() -> None:
+    lengths = np.random.default_rng(0).integers(6, 11, 256)
+    batches = samples_of(["a" * int(length) for length in lengths]).shuffled(16, seed=0, epoch=0)
+    assert sum(len(set(lengths[rows].tolist())) > 2 for rows in batches) > 12
+
+
+def test_rows_that_share_a_value_come_together_where_asked_for() -> None:
+    values = [None if number % 9 == 8 else f"picture {number % 9}" for number in range(72)]
+    samples = samples_of(values)
+    batches = samples.shuffled(16, seed=1, epoch=0, together="words")
+    assert sorted(torch.cat(batches).tolist()) == list(range(72))
+    assert [len({values[row] for row in rows.tolist()}) for rows in batches if len(rows) == 16] == [2] * 4
+    again, other = (samples.shuffled(16, seed=1, epoch=epoch, together="words") for epoch in (0, 1))
+    assert all(torch.equal(one, two) for one, two in zip(batches, again, strict=True))
+    assert torch.cat(other).tolist() != torch.cat(batches).tolist()
+
+
+def test_tokens_say_which_rows_are_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_one(["tea", "tea"])[0].tokens(torch.arange(2)).twins is None  # words: not worth it
+    monkeypatch.setattr("sensemble.data.load.COSTLY", 1)
+    for memory in (4.0, 0.0):
+        twins = load_one(["tea", "好", None, "tea"], memory=memory)[0].tokens(torch.arange(4)).twins
+        assert twins is not None and twins.tolist() == [0, 1, -1, 0]
+
+
 def test_take_only_and_labelled() -> None:
     values = ["a", "bb", None, "dddd"]
     target = Tokens(torch.tensor([[0], [1], [0], [1]]), torch.tensor([[True], [False], [True], [True]]))

@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sensemble.data.equal import duplicate_keys
 from sensemble.data.infer import RICH, guess
 from sensemble.data.read import read
-from sensemble.data.split import duplicate_keys, split
+from sensemble.data.split import split
 from sensemble.errors import ConfigError, DataError
 
 quick = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -160,6 +161,28 @@ def test_the_last_groups_go_where_most_rows_are_wanted() -> None:
 def test_few_large_groups_fill_every_split() -> None:
     table = read({"text": texts(40), "user": np.repeat(np.arange(4), 10)})
     assert counts(split(table, valid=0.1, test=0.1, group="user")) == [20, 10, 10]
+
+
+def test_labels_of_whole_groups_are_met_in_training() -> None:
+    users = np.repeat(np.arange(20), 5)
+    labels = [("rare",) if user == 7 else ("seldom", "often") if user in (3, 4) else ("often",) for user in users]
+    table = read({"text": texts(100), "user": users})
+    free = [split(table, valid=0.2, test=0.2, group="user", seed=seed) for seed in range(20)]
+    held = [split(table, valid=0.2, test=0.2, group="user", seed=seed, labels=labels) for seed in range(20)]
+    assert any(7 not in users[parts["train"]] for parts in free)
+    for one, other in zip(free, held, strict=True):
+        assert counts(other) == [60, 20, 20]
+        sides(other, 100)
+        assert {label for position in other["train"] for label in labels[position]} == {"rare", "seldom", "often"}
+        if {label for position in one["train"] for label in labels[position]} == {"rare", "seldom", "often"}:
+            assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_labels_that_all_groups_need_to_train_leave_nothing_to_part() -> None:
+    table = read({"text": texts(20), "user": np.repeat(np.arange(4), 5)})
+    labels = [(str(user),) for user in table.column("user")]
+    with pytest.raises(DataError, match="no row is left for valid, as every class needs one to train"):
+        split(table, valid=0.2, test=0.2, group="user", labels=labels)
 
 
 def test_rows_without_a_group_or_without_content_are_units_of_their_own() -> None:

@@ -23,6 +23,7 @@ VALUES: dict[str, list[Any]] = {
     "vector": [random.normal(size=(n, 4)).tolist() for n in (1, 5, 3)],
     "audio": [{"array": random.normal(size=n) * 0.1, "sampling_rate": 8_000} for n in (1, 700, 3_000, 2_200)],
     "video": [random.integers(0, 255, (n, 20, 24, 3), dtype=np.uint8) for n in (1, 5, 4)],
+    "items": [[7, 3, 7], "9", [3, 9, 11, 12, 1]],
 }
 OPTIONS: dict[str, dict[str, Any]] = {
     "text": {"vocab": 300},
@@ -37,6 +38,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "text/transformer": {"dim": 16, "depth": 1},
     "vector/transformer": {"dim": 16, "depth": 1},
     "text/bag": {"dim": 16, "pairs": 50},
+    "items/bag": {"dim": 16, "pairs": 50},
+    "items/transformer": {"dim": 16, "depth": 1},
     "audio/cnn": {"dim": 16, "channels": [8, 8, 8]},
     "audio/transformer": {"dim": 16, "depth": 1, "channels": [8, 8]},
     "video/frames": {"dim": 16, "looks": 2, "frame": {"name": "cnn", "channels": [8, 16]}},

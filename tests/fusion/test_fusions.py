@@ -151,3 +151,26 @@ def test_senseless_options_are_refused(name: str, options: dict[str, int], messa
 def test_every_fusion_says_its_cost_and_source(name: str) -> None:
     text = FUSIONS[name].__doc__ or ""
     assert len(text) > 100 and "Cost: " in text
+
+
+def test_film_reads_the_first_input_unless_told_otherwise() -> None:
+    grid, question = Tokens.full(torch.randn(2, 4, 8)), Tokens.full(torch.randn(2, 3, 8))
+    inputs = {"a": grid, "b": question}
+    assert make("film", ("a", "b"))(inputs).values.shape == (2, 1 + 4, 8)
+    turned = FUSIONS.create("film", ("a", "b"), 8, by=("a",))
+    assert turned(inputs).values.shape == (2, 1 + 3, 8)
+    both = FUSIONS.create("film", ("a", "b", "c"), 8, by=("b",))
+    assert both(inputs).mask.sum(1).tolist() == [1 + 4 + 1] * 2  # c is absent: its learned token
+
+
+def test_film_tells_places_apart() -> None:
+    film = make("film", ("a", "b")).eval()
+    one = Tokens.full(torch.ones(1, 2, 8))
+    values = film({"a": one, "b": one}).values[0, 1:]
+    assert not torch.allclose(values[0], values[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(("by", "message"), [(("d",), "'d'"), (("a", "b"), "leave out")])
+def test_film_refuses_what_cannot_ask(by: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        FUSIONS.create("film", ("a", "b"), 8, by=by)

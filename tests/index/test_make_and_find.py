@@ -157,8 +157,8 @@ def test_queries_of_both_kinds(world: Path, tmp_path: Path) -> None:
         scores = vectors @ learner.embed([{"words": f"a {colour} thing"}], side="query")[0]
         assert [hit.score for hit in hits] == pytest.approx(sorted(scores, reverse=True)[:6], abs=1e-5)
         assert {hit.id for hit in hits} == {f"k{row:02}" for row in np.argsort(-scores)[:6]}
-    hits = search_index(learner, run, {"picture": str(world / "7.png")}, place, k=2)
-    assert hits[0].id == "k07" and hits[0].score == pytest.approx(1, abs=1e-5)
+    hits = search_index(learner, run, {"picture": str(world / "7.png")}, place, k=6)
+    assert {hit.id: hit.score for hit in hits}["k07"] == pytest.approx(1, abs=1e-5)
     hits = search_index(learner, run, {"words": "a red thing"}, place, k=9, where={"old": True, "colour": "red"})
     assert sorted(hit.id for hit in hits) == ["k00", "k04", "k08"]
     hits = search_index(learner, run, {"words": "green"}, place, k=6, hybrid_column="words")
@@ -216,7 +216,9 @@ def test_from_the_command_line(
     sheet = tmp_path / "sheets" / "found.png"
     assert main(["search", run, "--image", str(world / "7.png"), "-o", str(sheet)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split("\t") == ["1", "1.0000", "k07", "a white thing"] and len(lines) == 10
+    found = [line.split("\t") for line in lines]
+    assert found[0][:2] == ["1", "1.0000"] and len(found) == 10
+    assert ["k07", "a white thing"] in [each[2:] for each in found[:6]]
     image = np.asarray(Pillow.open(sheet).convert("RGB"))
     assert image.shape[1] == 990 and (np.abs(image.astype(int) - COLOURS["white"]).max(-1) < 16).mean() > 0.005
     assert main(["search", run, "--audio", "x.wav"]) == 2

@@ -20,7 +20,8 @@ from sensemble.decoders.base import DECODERS, END
 from sensemble.decoders.search import Search
 from sensemble.errors import ConfigError, DataError
 from sensemble.tasks import references
-from sensemble.tasks.generate import Generate
+from sensemble.tasks.generate import Generate, decoder_of
+from sensemble.tasks.language import foresee
 from sensemble.tasks.writing import Answer, VoteStacker
 from sensemble.tokens import Batch, Tokens
 from sensemble.train import train
@@ -305,3 +306,18 @@ def test_stacking_counts_votes() -> None:
     seen = [said("a", "a", "a", "x"), said(*"aaxx"), said(*"xxaa")]  # right in 3, 2 and 2 of 4
     assert VoteStacker(seen, [["a"]] * 4)(models)[0].text == "b"
     assert VoteStacker([[], []], [])([said("a"), said("b")])[0].text in "ab"
+
+
+def test_short_and_long_answers_of_a_batch_give_the_scores_that_each_gives_alone(made: Callable[..., Any]) -> None:
+    network, task, samples = made(length=40)
+    texts = ["yes", "no", "a long tale of many words, told slowly", "yes", "no", "yes", "no", "yes"]
+    target = task.references.collate(table(label=texts))
+    batch = samples.batch(torch.arange(8))
+    wanted, decoder = task.references.one(target, draw=False), decoder_of(network)
+    fused = network(batch.inputs)
+    logits = foresee(decoder, fused, wanted)
+    assert int(wanted.mask.sum(1).max()) > 6 * int(wanted.mask.sum(1).min())
+    sizes = wanted.mask.sum(1).tolist()
+    for row, part in enumerate(logits.split(sizes)):
+        alone = foresee(decoder, fused[row : row + 1], wanted[row : row + 1])
+        assert torch.allclose(part, alone, atol=1e-5)

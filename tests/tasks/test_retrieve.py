@@ -310,7 +310,7 @@ def test_a_run_keeps_the_models_of_single_queries(tmp_path: Path) -> None:
     made = learner(verdict="auto", task={"lock": "words"}, train={"epochs": 2}, width=64)
     made.fit(rows(60, 1), valid=rows(20, 2), test=rows(30, 3), run=tmp_path / "run")
     alone = se.Learner.load(tmp_path / "run" / "singles" / "sound")
-    assert alone.sides_ == {"query": ("sound",), "candidate": ("thing",)}
+    assert {side: list(own) for side, own in alone.sides_.items()} == {"query": ["sound"], "candidate": ["thing"]}
     found = json.loads((tmp_path / "run" / "verdict.json").read_text())
     given = rows(30, 3)
     assert alone.evaluate(given)["test"]["mrr"]["value"] == pytest.approx(found["singles"]["sound"])

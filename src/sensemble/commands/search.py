@@ -37,6 +37,7 @@ def index(options: argparse.Namespace) -> int:
     """Embeds rows and keeps them; what is there already is skipped."""
     import yaml
 
+    from ..index.address import shown
     from ..index.make import Made, build_index, default_place
 
     settings: dict[str, Any] = {}
@@ -58,7 +59,7 @@ def index(options: argparse.Namespace) -> int:
         options=settings or None,
     )
     show_events(events, quiet=options.json)
-    place = str(options.place or default_place(options.run_folder))
+    place = shown(str(options.place or default_place(options.run_folder)))
     if options.json:
         print_json({"index": place, **vars(made)})
         return 0

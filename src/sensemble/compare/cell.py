@@ -12,6 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from .. import build, evaluate
+from ..data.assign import Positions
 from ..data.folds import folds
 from ..data.load import Input, Samples
 from ..data.table import Table
@@ -110,6 +111,7 @@ class Bench:
                 valid=config.data.valid_share,
                 seed=config.seed + cell.repeat,
             )[cell.fold]
+            places = _seen(build.make_task(config).labels(self.table), places)
             tables = {name: self.table.take(rows) for name, rows in places.items() if len(rows)}
             task, inputs, parts = make_parts(config, tables)
             for name in ("train", "test"):
@@ -130,3 +132,14 @@ def flops(network: Network, samples: Samples) -> float:
     with FlopCounterMode(display=False) as counter:
         network(batch.inputs)
     return float(counter.get_total_flops()) / len(rows)
+
+
+def _seen(labels: Sequence[Sequence[str]] | None, places: dict[str, Positions]) -> dict[str, Positions]:
+    """The fold without the rows that carry a label of which the training rows have none: nobody could name it."""
+    if labels is None:
+        return places
+    known = {label for row in places["train"].tolist() for label in labels[row]}
+    return {
+        name: np.array([row for row in rows.tolist() if known.issuperset(labels[row])], dtype=np.int64)
+        for name, rows in places.items()
+    }

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from .split import Positions, _assign, _classes, _units, split
+from .assign import Positions, assign
+from .split import classes_of, split, units_of
 from .table import Table
 
 
@@ -44,10 +45,10 @@ def folds(
     """
     if count < 2:
         raise ConfigError(f"folds: needs at least 2, not {count}")
-    units = _units(table, list(target), group, files=files)
-    classes = None if group else _classes(table, target)
+    units = units_of(table, list(target), group, files=files)
+    classes = None if group else classes_of(table, target)
     where = f"{table.name}: cannot part {len(table):,} rows"
-    fold = _assign(units, classes, np.full(count, 1 / count), seed, where, cover=False)
+    fold = assign(units, classes, None, np.full(count, 1 / count), seed, where, cover=False)
     result = []
     for number in range(count):
         rest = np.flatnonzero(fold != number)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .split import duplicate_keys
+from .equal import duplicate_keys
 from .table import Table
 
 Finding = dict[str, Any]

@@ -5,6 +5,7 @@ Legend: n rows, u unique values, B batch, T tokens.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,16 +18,22 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, Unreadable
+from ..impute import How
 from ..modalities.base import Modality
 from ..tokens import NOTHING, Batch, Tokens
 from .cache import Cache, load_many
 from .table import Table
 
-Missing = Literal["mask", "drop"]
+Missing = Literal["mask", "drop", "impute"]
 READ_AHEAD = 2
 """Batches read before they are needed."""
 CHUNK = 256
 """Values decoded between two looks at memory and progress."""
+COSTLY = 256
+"""Numbers in a token from which on it pays to encode equal values once: pictures and frames, not words."""
+UNEVEN = 1.75
+"""How many times longer than the mean the longest row must be for rows of like length to be put together. Such batches
+are less alike to each other (all of one kind of question), and teach more slowly."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,9 @@ class Input:
         kind: the modality's registered name.
         modality: the modality itself.
         encoder: the encoder's name and options.
-        missing: `mask` keeps rows that lack it; `drop` leaves them out, counted.
+        missing: `mask` keeps rows that lack it; `drop` leaves them out, counted; `impute` fills it with a guess, and
+            tells the model that it is one.
+        impute: how to guess.
     """
 
     name: str
@@ -48,6 +57,7 @@ class Input:
     modality: Modality
     encoder: Mapping[str, Any]
     missing: Missing = "mask"
+    impute: How = "most_frequent"
 
 
 @dataclass(frozen=True)
@@ -99,7 +109,8 @@ class Store:
         if self.flat is None:
             wanted = index[real].tolist()
             loaded = iter(load_many(self.modality, [self.raws[place] for place in wanted], self.cache))
-            return self.modality.collate([_readable(next(loaded)) if here else None for here in real.tolist()])
+            tokens = self.modality.collate([_readable(next(loaded)) if here else None for here in real.tolist()])
+            return replace(tokens, twins=self._twins(index))
         if not len(self.flat):  # no value at all, or none that can be read
             return self.modality.collate([None] * len(rows))
         safe = index.clamp(min=0)
@@ -110,7 +121,11 @@ class Store:
         places = self._starts[safe].unsqueeze(1) + steps  # type: ignore[attr-defined]
         places = torch.where(mask, places, 0)  # (B, T)
         values = self.flat[places.flatten()].view(*mask.shape, *self.flat.shape[1:])
-        return Tokens(values, mask).clean()
+        return Tokens(values, mask, self._twins(index)).clean()
+
+    def _twins(self, index: Tensor) -> Tensor | None:
+        """Which rows hold the same, where it pays to know."""
+        return index if math.prod(self.modality.shape) >= COSTLY else None
 
     def size(self, rows: Tensor) -> Tensor:
         """`(B,)` tokens of some rows: what batches are bucketed by."""
@@ -217,15 +232,27 @@ class Samples:
         rows = torch.arange(len(self)) if order is None else order
         yield from torch.split(rows, size)
 
-    def shuffled(self, size: int, *, seed: int, epoch: int) -> list[Tensor]:
-        """An epoch's batches: shuffled, and rows of like length together where lengths differ.
+    def shuffled(self, size: int, *, seed: int, epoch: int, together: str | None = None) -> list[Tensor]:
+        """An epoch's batches: shuffled, and rows of like length together where lengths differ much.
 
         A pure function of seed and epoch, so that a resumed run sees the same batches.
+
+        Args:
+            size: rows of a batch.
+            seed: of the order.
+            epoch: likewise.
+            together: an input; rows that share its value follow each other, the lengths notwithstanding.
         """
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
         order = torch.randperm(len(self), generator=generator)
+        if together is not None:
+            index = self.stores[together].index
+            rank = torch.randperm(int(index.max()) + 2, generator=generator)  # of each value; the last one: missing
+            order = order[rank[index[order]].argsort(stable=True)]
+            batches = list(torch.split(order, size))
+            return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
         sizes = self.sizes(order)
-        if int(sizes.max()) > int(sizes.min()):
+        if float(sizes.max()) > UNEVEN * float(sizes.double().mean()):
             pools = torch.split(order, size * 32), torch.split(sizes, size * 32)
             order = torch.cat([rows[long.argsort(stable=True)] for rows, long in zip(*pools, strict=True)])
         batches = list(torch.split(order, size))

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from .infer import MEDIA, NEARLY, RICH, guess, media_kind, names_id
+from .assign import SPLITS, Positions, assign
+from .equal import duplicate_keys
+from .infer import MEDIA, NEARLY, RICH, guess, names_id
 from .table import Table
 
-Positions = np.ndarray[Any, np.dtype[np.int64]]
-
-SPLITS = ("train", "valid", "test")
 _SAID = {"train": 0, "valid": 1, "val": 1, "validation": 1, "dev": 1, "test": 2}
 _MOST_CLASSES = 1000
-_TRIALS = 16
-"""Random orders tried where units are few and the shares hard to meet; the nearest wins."""
 
 
 def split(
@@ -33,6 +27,7 @@ def split(
     column: str | None = None,
     seed: int = 0,
     files: bool = True,
+    labels: Sequence[Collection[str]] | None = None,
 ) -> dict[str, Positions]:
     """Splits the rows of a table.
 
@@ -51,6 +46,8 @@ def split(
             it puts them. A split that it never names is taken from its train rows, by its share.
         seed: another seed gives another split, the same one the same.
         files: compare pictures, sounds and videos by what the files hold, not by their names.
+        labels: each row's. Where a split would leave one to validation or test rows alone, the smallest unit that
+            has it trains instead, groups or not.
 
     Returns:
         Positions in the table, rising, by "train", "valid" and "test". A split whose share is 0 is empty.
@@ -70,36 +67,11 @@ def split(
     free = np.flatnonzero(side == 0)  # rows still to be shared out
     if shares[1:].any():
         rows = table.take(free)
-        units = _units(rows, [*target, *([column] if column else [])], group, files=files)
-        classes = None if group else _classes(rows, target)
-        side[free] = _assign(units, classes, shares, seed, f"{table.name}: cannot split {len(free):,} rows")
+        units = units_of(rows, [*target, *([column] if column else [])], group, files=files)
+        classes = None if group else classes_of(rows, target)
+        needed = None if labels is None else [labels[row] for row in free.tolist()]
+        side[free] = assign(units, classes, needed, shares, seed, f"{table.name}: cannot split {len(free):,} rows")
     return {name: np.flatnonzero(side == place) for place, name in enumerate(SPLITS)}
-
-
-def duplicate_keys(table: Table, columns: Sequence[str], *, files: bool = True) -> Positions:
-    """Numbers that are equal for rows which are equal in some columns. Missing equals missing.
-
-    Args:
-        table: the rows, n of them.
-        columns: which columns to compare; at least one.
-        files: compare media files by content: the same picture under two names is a duplicate. Only files of equal
-            size are read.
-
-    Returns:
-        `(n,)` int64.
-
-    Raises:
-        DataError: no such column.
-    """
-    assert columns, "rows are compared by at least one column"
-    keys = np.zeros(len(table), dtype=np.int64)
-    for name in columns:
-        values = table.column(name)
-        content = _contents(values, table.root) if files else {}
-        codes: dict[Any, int] = {}
-        column = [codes.setdefault(_key(value, content), len(codes)) for value in values]
-        keys = np.unique(keys * len(codes) + np.array(column, dtype=np.int64), return_inverse=True)[1].astype(np.int64)
-    return keys
 
 
 def _said(table: Table, column: str) -> Positions:
@@ -118,7 +90,7 @@ def _said(table: Table, column: str) -> Positions:
     return side
 
 
-def _units(table: Table, left_out: Sequence[str], group: str | None, *, files: bool) -> Positions:
+def units_of(table: Table, left_out: Sequence[str], group: str | None, *, files: bool) -> Positions:
     """`(n,)` the number of the unit that each row belongs to."""
     kinds = {name: guess(table, name).kind for name in table.columns} if group else {}
     # A group that is a file, a picture with many questions, is part of what its rows hold.
@@ -174,7 +146,7 @@ def _join(left: Positions, right: Positions) -> Positions:
     return np.array([numbers.setdefault(each, len(numbers)) for each in roots], dtype=np.int64)
 
 
-def _classes(table: Table, target: Sequence[str]) -> Positions | None:
+def classes_of(table: Table, target: Sequence[str]) -> Positions | None:
     """`(n,)` class numbers of the target, or of its first column with few values; `None` where there is none."""
     combinations = ([target] if len(target) > 1 else []) + [[name] for name in target]
     for names in combinations:
@@ -190,145 +162,3 @@ def _classes(table: Table, target: Sequence[str]) -> Positions | None:
 def _is_label(value: Any) -> bool:
     """Whether a target's value may name a class: text, true or false, or a whole number."""
     return value is None or isinstance(value, str | int | np.integer) or (isinstance(value, float) and value % 1 == 0)
-
-
-def _assign(
-    units: Positions, classes: Positions | None, shares: Any, seed: int, where: str, *, cover: bool = True
-) -> Positions:
-    """`(n,)` which of the splits, counted from 0, each row goes to, its unit whole.
-
-    Args:
-        cover: put a unit of every class into the first split, which trains.
-    """
-    sizes = np.bincount(units)
-    wanted = np.flatnonzero(shares)
-    forced, strata = _cover(units, classes, np.random.default_rng(seed % 2**63))
-    forced = forced if cover else set()
-    if len(sizes) < len(wanted):
-        raise DataError(
-            f"{where} into {len(wanted)}: groups and duplicates leave {len(sizes)} that may be parted; "
-            "give more rows, or files of their own for valid and test"
-        )
-    best, least = np.zeros(0, dtype=np.int64), np.inf
-    for trial in range(_TRIALS if int(sizes.max()) > 1 and len(sizes) <= 2000 else 1):
-        chosen = _fill(sizes, strata, forced, shares, np.random.default_rng([seed % 2**63, trial]))
-        counts = np.bincount(chosen, minlength=len(shares))
-        for empty in wanted[counts[wanted] == 0]:
-            _give_one(chosen, sizes, forced, int(empty), where)
-        off = float(np.abs(np.bincount(chosen, weights=sizes, minlength=len(shares)) - shares * sizes.sum()).sum())
-        if off < least - 1e-9:
-            best, least = chosen, off
-    return best[units]
-
-
-def _cover(units: Positions, classes: Positions | None, random: np.random.Generator) -> tuple[set[int], Positions]:
-    """Units that must train so that every class does, small ones first, and `(u,)` each unit's rarest class."""
-    count = int(units.max()) + 1
-    strata = np.zeros(count, dtype=np.int64)
-    forced: set[int] = set()
-    if classes is None:
-        return forced, strata
-    frequent = np.argsort(-np.bincount(classes), kind="stable")
-    holders: dict[int, list[int]] = defaultdict(list)
-    for key, unit in sorted(set(zip(classes.tolist(), units.tolist(), strict=True))):
-        holders[key].append(unit)
-    rank = np.lexsort((random.permutation(count), np.bincount(units))).argsort()
-    for key in frequent.tolist():
-        strata[holders[key]] = key
-    for key in reversed(frequent.tolist()):
-        if not forced.intersection(holders[key]):
-            forced.add(min(holders[key], key=lambda unit: int(rank[unit])))
-    return forced, strata
-
-
-def _fill(sizes: Positions, strata: Positions, forced: set[int], shares: Any, random: np.random.Generator) -> Positions:
-    """`(u,)` which split each unit goes to: stratum by stratum, what one leaves open is carried to the next.
-
-    Larger units go first, by powers of two and at random within one, so that each split gets units of all sizes.
-    """
-    chosen = np.zeros(len(sizes), dtype=np.int64)
-    order = random.permutation(len(sizes))
-    order = order[np.argsort(-np.log2(sizes[order]).astype(np.int64), kind="stable")]
-    members: dict[int, list[int]] = defaultdict(list)
-    for unit in order.tolist():
-        members[int(strata[unit])].append(unit)
-    share = shares.tolist()
-    splits = [place for place in range(len(share)) if share[place] > 0]
-    left = [0.0] * len(share)  # rows that each split still wants
-    for stratum in random.permutation(list(members)).tolist():
-        inside = members[stratum]
-        rows = int(sizes[inside].sum())
-        left = [open_ + part * rows for open_, part in zip(left, share, strict=True)]
-        for unit in sorted(inside, key=lambda each: each not in forced):
-            size = int(sizes[unit])
-            fits = [place for place in splits if left[place] >= size - 1e-6]
-            if unit in forced:
-                place = 0
-            elif fits:
-                place = max(fits, key=lambda each: left[each] / share[each])
-            else:
-                place = max(splits, key=lambda each: left[each])
-            chosen[unit] = place
-            left[place] -= size
-    return chosen
-
-
-def _give_one(chosen: Positions, sizes: Positions, forced: set[int], empty: int, where: str) -> None:
-    """Moves the smallest unit that may go into an empty split."""
-    counts = Counter(chosen.tolist())
-    free = [unit for unit in range(len(sizes)) if counts[int(chosen[unit])] > 1 and unit not in forced]
-    if not free:
-        raise DataError(
-            f"{where}: no row is left for {SPLITS[empty]}, as every class needs one to train; "
-            "give more rows, or files of their own for valid and test"
-        )
-    chosen[min(free, key=lambda unit: int(sizes[unit]))] = empty
-
-
-def _contents(values: Sequence[Any], root: Path | None) -> Mapping[Any, Any]:
-    """By path, the digest of each media file that has the size of another one."""
-    sizes: dict[int, list[Any]] = defaultdict(list)
-    for value in dict.fromkeys(each for each in values if isinstance(each, str | Path) and media_kind(each)):
-        try:
-            sizes[((root or Path()) / value).stat().st_size].append(value)
-        except (OSError, ValueError):  # not there: its name tells it apart, the loader will name it
-            continue
-    digests: dict[Any, Any] = {}
-    for value in (value for alike in sizes.values() if len(alike) > 1 for value in alike):
-        try:
-            with ((root or Path()) / value).open("rb") as file:
-                digests[value] = ("file", hashlib.file_digest(file, _digest).digest())
-        except OSError:
-            continue
-    return digests
-
-
-def _digest(data: bytes = b"") -> Any:
-    return hashlib.blake2b(data, digest_size=16)
-
-
-def _key(value: Any, content: Mapping[Any, Any]) -> Any:
-    """Something hashable that is equal for equal cells."""
-    if isinstance(value, str | Path):
-        return content.get(value, str(value))
-    if isinstance(value, list | tuple | np.ndarray):
-        try:
-            array = np.asarray(value)
-        except ValueError:  # ragged
-            return tuple(_key(item, content) for item in value)
-        if array.dtype.kind not in "iufb":
-            return tuple(_key(item, content) for item in value)
-        array = array.astype(np.float64) + 0.0  # a list of whole numbers equals one of floats, and -0 equals 0
-        return array.shape, _digest(array.tobytes()).digest()
-    if isinstance(value, dict):
-        return tuple(sorted((str(key), repr(_key(item, content))) for key, item in value.items()))
-    if media_kind(value) == "image" and hasattr(value, "tobytes"):  # a Pillow picture
-        try:
-            return value.mode, value.size, _digest(value.tobytes()).digest()
-        except (OSError, SyntaxError, ValueError):  # cannot be decoded; the loader will name it
-            return "object", id(value)
-    try:
-        hash(value)
-    except TypeError:
-        return "object", id(value)
-    return value

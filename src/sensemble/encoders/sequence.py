@@ -72,7 +72,7 @@ def _in_order(body: nn.Module, values: Tensor, order: Tensor) -> Tensor:
     return torch.zeros_like(states).scatter(1, order.unsqueeze(-1).expand_as(states), states)
 
 
-@register("lstm", "text", "vector", "audio")
+@register("lstm", "text", "vector", "audio", "items")
 class LSTM(_Recurrent):
     """A bidirectional LSTM (Hochreiter & Schmidhuber 1997; Schuster & Paliwal 1997).
 
@@ -87,7 +87,7 @@ class LSTM(_Recurrent):
     kind = nn.LSTM
 
 
-@register("gru", "text", "vector", "audio")
+@register("gru", "text", "vector", "audio", "items")
 class GRU(_Recurrent):
     """A bidirectional GRU (Cho et al. 2014): like `lstm` with a quarter fewer weights, often as good.
 
@@ -132,7 +132,7 @@ class SequenceCNN(Encoder):
         return tokens.with_values(rearrange(found, "b d t -> b t d"))
 
 
-@register("transformer", "text", "vector")
+@register("transformer", "text", "vector", "items")
 class SequenceTransformer(Encoder):
     """A Transformer encoder (Vaswani et al. 2017): every token sees every other. Wants the most data; cost T².
 
@@ -161,12 +161,13 @@ class SequenceTransformer(Encoder):
         return encoded
 
 
-@register("bag", "text")
+@register("bag", "text", "items")
 class Bag(Encoder):
     """The means of word and of word-pair vectors, weighted by learned importance; one token a text.
 
     Like fastText (Joulin et al. 2017): the fastest, and hard to beat for topic and sentiment of whole texts. It
-    knows no order beyond pairs and gives attention nothing to look at: take `transformer` or `lstm` there.
+    knows no order beyond pairs and gives attention nothing to look at: take `transformer` or `lstm` there. Lists of
+    items are encoded likewise; where their order tells nothing, leave the pairs out.
     A pair is as important as its two words together, and has a quarter of the width: there are many of them,
     each rare. Cost: T · D.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ..errors import ConfigError, unknown
 
@@ -81,6 +81,19 @@ class Address:
         """
         for key in self.query:
             raise ConfigError(f"{self}: {unknown('option', key, known)}")
+
+
+def shown(place: str) -> str:
+    """A place as it may be printed: a URL without passwords, anything else as it is.
+
+    >>> shown("postgresql://me:secret@db.example/shop?table=pictures&sslpassword=x")
+    'postgresql://me@db.example/shop?table=pictures'
+    """
+    if "://" not in place:
+        return place
+    address = Address(place)
+    query = {key: value for key, value in address.query.items() if "password" not in key.lower()}
+    return f"{address}?{urlencode(query, safe='/')}" if query else str(address)
 
 
 def truth(value: str) -> bool:

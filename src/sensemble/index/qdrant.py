@@ -118,9 +118,8 @@ class Qdrant(Index):
         asked = conditions(where)
         if any(each.values == () for each in asked):  # none of no values
             return [[] for _ in queries]
-        fits = _filter(asked, self._place)
         with self._told("nothing was found"):
-            return [self._nearest(query.tolist(), k, fits) for query in queries]
+            return [self._nearest(query.tolist(), k, asked) for query in queries]
 
     def ids(self) -> list[str]:
         found: list[str] = []
@@ -145,21 +144,22 @@ class Qdrant(Index):
     def close(self) -> None:
         self._client.close()
 
-    def _nearest(self, query: list[float], k: int, fits: Any) -> list[Hit]:
-        """The k nearest. More are asked for until the score of the last one is told from that of those left out."""
+    def _nearest(self, query: list[float], k: int, asked: Sequence[Condition]) -> list[Hit]:
+        """The k nearest. More are asked for until the score of the last one is told from those of all left out."""
         from qdrant_client import models
 
         how = None if self._local else models.SearchParams(exact=not self._approximate, hnsw_ef=self._ef_search)
-        limit = k + 10
+        fits, limit = _filter(asked), k + 10
         while True:
             points = self._client.query_points(
                 self._name, query=query, limit=limit, query_filter=fits, search_params=how, with_payload=True
             ).points
-            if len(points) < limit or points[-1].score < points[k - 1].score - CLOSE:
+            hits = [Hit(point.payload["id"], float(point.score), _columns(point.payload)) for point in points]
+            kept = [hit for hit in hits if _within(hit.columns, asked)]
+            if len(hits) < limit or (len(kept) >= k and hits[-1].score < kept[k - 1].score - CLOSE):
                 break
             limit *= 4
-        hits = [Hit(point.payload["id"], float(point.score), _columns(point.payload)) for point in points]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:k]
+        return sorted(kept, key=lambda hit: (-hit.score, hit.id))[:k]
 
     def _connect(self, address: Address, *, timeout: int) -> Any:
         try:
@@ -174,12 +174,13 @@ class Qdrant(Index):
             if address.hosts or not self._folder:
                 raise ConfigError(f"{address}: the local engine is named by qdrant+local:///FOLDER/COLLECTION")
             return qdrant_client.QdrantClient(path=str(Path("/", self._folder)))
-        if address.scheme not in SERVERS or len(address.hosts) != 1 or self._folder:
+        host, port = address.hosts[0] if len(address.hosts) == 1 else ("", "")
+        port = port or "6333"
+        if address.scheme not in SERVERS or not host or not port.isdecimal() or self._folder:
             raise ConfigError(f"{address}: Qdrant is named by qdrant://HOST:PORT/COLLECTION")
-        ((host, port),) = address.hosts
         return qdrant_client.QdrantClient(
             host=host,
-            port=int(port or 6333) if (port or "0").isdecimal() else 0,
+            port=int(port),
             https=SERVERS[address.scheme],
             api_key=address.password or os.environ.get("QDRANT_API_KEY") or None,
             timeout=timeout,
@@ -257,7 +258,8 @@ def _key(column: str) -> str:
     return column.replace("%", "%25").replace('"', "%22")
 
 
-def _filter(asked: Sequence[Condition], place: str) -> Any:
+def _filter(asked: Sequence[Condition]) -> Any:
+    """The conditions as Qdrant knows them. It has no bounds of texts: then any text fits, and `_within` looks."""
     from qdrant_client import models
 
     def field(kind: str, column: str, **how: Any) -> Any:
@@ -268,20 +270,22 @@ def _filter(asked: Sequence[Condition], place: str) -> Any:
             return field("numbers", column, range=models.Range(gte=value, lte=value))
         return field(_kind(value), column, match=models.MatchValue(value=value))
 
-    def within(column: str, least: Any, most: Any) -> Any:
-        if isinstance(least, str) or isinstance(most, str):
-            raise ConfigError(f"{place}: where, column {column!r}: Qdrant knows bounds of numbers, not of texts")
-        if least is None and most is None:
-            there: list[Any] = [
-                models.Filter(must_not=[field(kind, column, is_empty=True)]) for kind in ("texts", "numbers")
-            ]
-            return models.Filter(should=there)
-        return field("numbers", column, range=models.Range(gte=least, lte=most))
+    def one(each: Condition) -> Any:
+        if each.values is not None:
+            return models.Filter(should=[equals(each.column, value) for value in each.values])
+        bounds = [bound for bound in (each.least, each.most) if bound is not None]
+        if bounds and not isinstance(bounds[0], str):
+            return field("numbers", each.column, range=models.Range(gte=each.least, lte=each.most))
+        lacks = [field(kind, each.column, is_empty=True) for kind in (("texts",) if bounds else ("texts", "numbers"))]
+        return models.Filter(must_not=[models.Filter(must=lacks)])
 
-    must = [
-        models.Filter(should=[equals(each.column, value) for value in each.values])
-        if each.values is not None
-        else within(each.column, each.least, each.most)
+    return models.Filter(must=[one(each) for each in asked]) if asked else None
+
+
+def _within(columns: Mapping[str, Any], asked: Sequence[Condition]) -> bool:
+    """Whether texts are within their bounds."""
+    return all(
+        (not isinstance(each.least, str) or columns[each.column] >= each.least)
+        and (not isinstance(each.most, str) or columns[each.column] <= each.most)
         for each in asked
-    ]
-    return models.Filter(must=must) if must else None
+    )

@@ -69,7 +69,7 @@ class Category(Modality):
         Raises:
             Unreadable: no label is as frequent as `min_count`.
         """
-        counts = Counter(_label(value) for value in values)
+        counts = Counter(label_of(value) for value in values)
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         labels = [label for label, count in ranked if count >= self.min_count][: self.max_labels]
         if not labels:
@@ -78,11 +78,11 @@ class Category(Modality):
 
     def load(self, raw: Any) -> Tensor:
         """One label -> `(1,)` id; 0 where `fit` did not keep it."""
-        return torch.tensor([self._ids.get(_label(raw), OTHER)])
+        return torch.tensor([self._ids.get(label_of(raw), OTHER)])
 
     def describe(self, raw: Any) -> list[str]:
         """The label, and whether the model knows it."""
-        label = _label(raw)
+        label = label_of(raw)
         return [label if label in self._ids else f"{label} (other)"]
 
     def state(self) -> dict[str, Any]:
@@ -97,7 +97,8 @@ class Category(Modality):
         return self
 
 
-def _label(raw: Any) -> str:
+def label_of(raw: Any) -> str:
+    """A label as text: without blanks around it, whole numbers without a point."""
     if isinstance(raw, float | np.floating | Decimal):
         number = float(raw)
         if abs(number) <= WHOLE and number.is_integer():

@@ -56,7 +56,10 @@ class Masked(Objective):
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         veils = {name: self._veil(network.modalities[name]) for name in batch.inputs}
-        encoded = view(network, modalities=cast(dict[str, Modality], veils)).encode(batch.inputs)
+        inputs = {
+            name: Tokens(tokens.values, tokens.mask) for name, tokens in batch.inputs.items()
+        }  # each row by itself
+        encoded = view(network, modalities=cast(dict[str, Modality], veils)).encode(inputs)
         teller = network.head
         assert isinstance(teller, Teller)
         context = Tokens.cat(encoded.values())

@@ -141,7 +141,9 @@ def _see(
         own = {"fusion": _Aside(names, width).to(device), "head": task.head(width).to(device)}
     elif not stage.learns("head"):
         still.append(network.head)
-    return view(network, **own, still=still), learned, still
+    if network.imputers and not own and stage.inputs is not None:
+        raise ConfigError(f"stages ({stage.name}): with `missing: impute`, a stage sees all inputs; leave `inputs` out")
+    return view(network, **own, still=still, impute=not own), learned, still
 
 
 class _Aside(Fusion):

@@ -31,6 +31,7 @@ def view(
     head: nn.Module | None = None,
     modalities: Mapping[str, Modality] | None = None,
     still: Sequence[nn.Module] = (),
+    impute: bool = True,
 ) -> View:
     """A view of a network, with some of its parts replaced.
 
@@ -40,10 +41,13 @@ def view(
         head: instead of its own.
         modalities: instead of some of its own.
         still: modules that stay in evaluation mode.
+        impute: whether absent inputs are guessed where the network does so.
     """
     result = View.__new__(View)
     vars(result).update({**vars(network), "_modules": dict(network._modules), "still": tuple(still)})
     result.modalities = {**network.modalities, **(modalities or {})}
+    if not impute:
+        result.imputers = nn.ModuleDict()
     if fusion is not None:
         result.fusion = fusion
     if head is not None:

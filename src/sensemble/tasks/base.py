@@ -62,6 +62,11 @@ class Task(ABC):
         """
         raise ConfigError("inputs: this task needs at least one, such as {text: text, photo: image}")
 
+    def labels(self, table: Table) -> list[tuple[str, ...]] | None:
+        """Each row's labels that training must have met for the row to be scored: splits see to it. Asked before
+        `fit`. `None` where any label will do."""
+        return None
+
     @abstractmethod
     def head(self, width: int) -> nn.Module:
         """The module that reads fused tokens `(B, T, D)`; a fully masked row must give the prior."""

@@ -99,8 +99,7 @@ class Classify(Task):
 
     def fit(self, table: Table) -> Classify:
         columns = [table.column(name) for name in self.target]
-        lists = any(isinstance(value, list | tuple | set | np.ndarray) for value in columns[0])
-        self.many_ = self.many if self.many is not None else (len(self.target) > 1 or lists)
+        self.many_ = self._has_sets(table)
         if len(self.target) > 1 and not self.many_:
             raise ConfigError("task: several target columns make label sets; leave out `many: false`")
         if len(self.target) > 1:
@@ -136,6 +135,12 @@ class Classify(Task):
             if self.wanted_metric not in known:
                 raise ConfigError(f"task.metric: {unknown('metric', self.wanted_metric, known)}")
         return self
+
+    def labels(self, table: Table) -> list[tuple[str, ...]] | None:
+        if len(self.target) > 1:
+            return None  # each column is a class, whatever it holds
+        self.many_ = self._has_sets(table)
+        return [() if value is None else tuple(self._labels(value)) for value in table.column(self.target[0])]
 
     def head(self, width: int) -> nn.Module:
         shares = torch.tensor(self.shares_, dtype=torch.float32).clamp(EPSILON, 1 - EPSILON)
@@ -239,6 +244,13 @@ class Classify(Task):
             "per_class": per_class(probabilities, labels, self.classes_),
             "calibration": calibration(probabilities, labels),
         }
+
+    def _has_sets(self, table: Table) -> bool:
+        """Whether the labels are sets: as the config says, or by several columns or cells with lists."""
+        if self.many is not None:
+            return self.many
+        lists = any(isinstance(value, list | tuple | set | np.ndarray) for value in table.column(self.target[0]))
+        return len(self.target) > 1 or lists
 
     def _labels(self, value: Any) -> list[str]:
         """The labels in one cell."""

@@ -27,13 +27,11 @@ from ..network import Network
 from ..registry import check
 from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
-from .language import PERPLEXITIES, Baseline, foresee, log_probability, perplexities
+from .language import PERPLEXITIES, SHORT, Baseline, foresee, log_probability, perplexities
 from .references import References
 from .writing import Answer, VoteStacker, commonest, examples, lengths, likeness, sureness, text_metrics
 
 EPSILON = 1e-6
-SHORT = 3
-"""Tokens of a mean answer up to which, where answers repeat, being exactly right is the measure."""
 SAMPLE = 500
 """Training texts among which the most typical one is looked for."""
 

@@ -19,6 +19,10 @@ from ..metrics.language import Likelihood
 from ..tokens import Tokens
 from .references import References
 
+SHORT = 3
+"""Tokens of a short text, such as an answer to a question. A batch's short ones are read apart from its long ones, and
+where the mean text is short and texts repeat, being exactly right is the measure."""
+
 PERPLEXITIES = ("perplexity", "byte_perplexity")
 CHUNK = 64
 """Rows whose scores of all ids are in memory at a time."""
@@ -29,7 +33,14 @@ MOST_TEXTS = 20_000
 def foresee(decoder: Decoder, fused: Tokens, wanted: Tokens) -> Tensor:
     """Scores of all ids for each real token of some texts: fused `(B, T', D)`, ids `(B, T)` -> `(real tokens, V)`."""
     before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
-    return decoder.scores(decoder(fused, before)[wanted.mask]).float()
+    longest, short = wanted.mask.shape[1], wanted.mask.sum(1) <= SHORT
+    if bool(short.all()) or int(short.sum()) * (longest - SHORT) < len(wanted):  # nothing to spare by parting them
+        return decoder.scores(decoder(fused, before)[wanted.mask]).float()
+    parts = [(short, SHORT), (~short, longest)]
+    features = [decoder(fused[rows], before[rows, :most])[wanted.mask[rows, :most]] for rows, most in parts]
+    owners = [rows.unsqueeze(1).expand_as(wanted.mask)[wanted.mask] for rows, _ in parts]
+    found = torch.cat(features)[torch.cat([each.nonzero().squeeze(1) for each in owners]).argsort()]
+    return decoder.scores(found).float()
 
 
 def log_probability(decoder: Decoder, fused: Tokens, wanted: Tokens) -> list[float]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor
 
-from ..data.split import duplicate_keys
+from ..data.equal import duplicate_keys
 from ..data.table import Table
 from ..metrics.base import Array
 from ..tokens import Tokens

@@ -11,12 +11,12 @@ from typing import Any
 
 from ...errors import DataError, unknown
 from ..carriers import Shelf, entry, keep
-from . import easy_vqa, emoji, fillets, reviews, stamps
+from . import easy_vqa, emoji, fillets, movies, reviews, stamps
 from .base import Sample
 
 SHELF = Shelf(name="samples", what="the sample", lacks="is no sample")
 SAMPLES: dict[str, Sample] = {
-    sample.name: sample for sample in (reviews.SAMPLE, easy_vqa.SAMPLE, stamps.SAMPLE, emoji.SAMPLE, fillets.SAMPLE)
+    sample.name: sample for sample in (each.SAMPLE for each in (reviews, easy_vqa, stamps, emoji, fillets, movies))
 }
 """Every sample by name."""
 

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from .asking import Ask, Balance
-from .captions import caption_clip, caption_picture, describe
+from .captions import caption_clip, caption_picture, lay_out
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
 from .dialogue import talk
 from .questions import ask_picture, state_picture
-from .sample import Random, clip, picture, shuffled
+from .sample import Random, clip, pick, picture
 from .scene import NOVELTIES, SHAPES, Scene, held_out
 from .words import Language
 
@@ -24,8 +24,6 @@ SUFFIX = {"pictures": ".png", "clips": ".mp4"}
 FOLDER = {"pictures": "images", "clips": "clips"}
 QUESTION_SETS = 4
 """Sets of four questions that a picture is asked: as many as are needed to learn to look, at no picture's cost."""
-DESCRIPTIONS = 2
-"""Rows of a training picture that ask what is in it; none in the other splits."""
 DIALOGUES = 3
 """One picture in so many has a dialogue."""
 
@@ -99,7 +97,7 @@ def _picture(
         for ask in ask_picture(scene, asked, random, kinds=kinds, sets=QUESTION_SETS)
     ]
     if describes:
-        rows["vqa"] += [{"image": file, **each} for each in _descriptions(scene, language, random)]
+        rows["vqa"].append({"image": file, **_layout(scene, language, random)})
     rows["classify"] = [
         {
             "image": file,
@@ -142,14 +140,10 @@ def _question(ask: Ask, language: Language, random: Random) -> Row:
     }
 
 
-def _descriptions(scene: Scene, language: Language, random: Random) -> list[Row]:
-    """Rows that ask for the whole picture: one of them teaches more about looking than many questions do."""
-    questions = shuffled(random, language.templates["describe"])
-    answers = describe(scene, language, random, number=DESCRIPTIONS)
-    return [
-        {"question": questions[place % len(questions)], "answer": answer, "type": "describe", "novel": scene.novel}
-        for place, answer in enumerate(answers)
-    ]
+def _layout(scene: Scene, language: Language, random: Random) -> Row:
+    """A row that asks for the whole picture: one of them teaches more about looking than many questions do."""
+    question = pick(random, language.templates["describe"])
+    return {"question": question, "answer": lay_out(scene, language), "type": "describe", "novel": scene.novel}
 
 
 def _captions(captions: Sequence[str]) -> Row:

@@ -11,12 +11,12 @@ A fact is a tuple of keys, whatever the language:
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any
 
 from .clip_questions import movers, noisy
 from .sample import Random, pick, shuffled
-from .scene import Name, Scene
+from .scene import CELL, SPAN, Name, Scene
 from .words import Language
 
 Fact = tuple[Any, ...]
@@ -66,16 +66,23 @@ def caption_picture(scene: Scene, language: Language, random: Random, *, number:
 
 
 def describe(scene: Scene, language: Language, random: Random, *, number: int) -> list[str]:
-    """Different sentences that say all counts, in another order each."""
-    looks = sorted({thing.look for thing in scene.things})
+    """Different sentences that say all counts, in the order in which one reads the picture."""
+    reading = sorted(scene.things, key=lambda thing: (thing.y // CELL, thing.x // CELL))
+    order = list(dict.fromkeys(thing.look for thing in reading))
+    listed = language.listed([format(language.noun(look), str(scene.count(look))) for look in order])
+    verb = "is" if scene.count(order[0]) == 1 else "are"
     forms = shuffled(random, language.templates["caption"])
-    sentences = []
-    for place in range(number):
-        order = shuffled(random, looks)
-        groups = [format(language.noun(look), str(scene.count(look))) for look in order]
-        verb = "is" if scene.count(order[0]) == 1 else "are"
-        sentences.append(forms[place % len(forms)].format(verb, language.listed(groups)))
-    return sentences
+    return [forms[place % len(forms)].format(verb, listed) for place in range(number)]
+
+
+def lay_out(scene: Scene, language: Language) -> str:
+    """What stands in each of the nine places of a picture, in reading order."""
+    here = {(thing.y // CELL, thing.x // CELL): thing for thing in scene.things}
+    (nothing,) = language.templates["nothing"]
+    places = product(range(SPAN // CELL), repeat=2)
+    return language.comma.join(
+        format(language.noun(here[place].look), "bare") if place in here else nothing for place in places
+    )
 
 
 def caption_clip(scene: Scene, language: Language, random: Random, *, number: int = 2) -> list[str]:

@@ -35,7 +35,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "Are there more {0:many} than {1:many}, fewer, or as many?",
         "Next to the {1:many}, are the {0:many} more, fewer or as many?",
     ),
-    "describe": ("What is in the picture?", "What does the picture show?"),
+    "describe": ("What stands where?", "What is in each place?"),
+    "nothing": ("nothing",),
     "kind_at": ("What stands {0}?", "What kind of thing is {0}?"),
     "colour_at": ("What colour is the thing {0}?", "Which colour has the thing {0}?"),
     "same": ("Do {0:tint} and {1:tint} have the same colour?", "Are {0:tint} and {1:tint} alike in colour?"),
@@ -97,6 +98,8 @@ def noun(word: str, colour: str, form: str, card: bool) -> str:
         return f"the card under the {word}" if card else f"the {colour} {word}".replace("  ", " ")
     if form == "tints":
         return f"the cards under the {plural(word)}" if card else f"the {colour} {plural(word)}".replace("  ", " ")
+    if form == "bare":
+        return f"{word} on {colour}" if card else f"{colour} {word}"
     start = {"a": "a", "the": "the", "many": "", "1": "a"}.get(form)
     start = NUMBERS[int(form)] if start is None else start
     if start in ("a", "the"):

@@ -24,7 +24,7 @@ JSON_LINES = ("dialogue", "scenes")
 
 
 def write(
-    folder: Path,
+    folder: str | Path,
     *,
     scenes: int | None = None,
     seed: int = 0,
@@ -54,6 +54,7 @@ def write(
         ConfigError: an unknown kind or language, or PyAV is missing.
         DataError: too few scenes, a folder that holds something else, or one without cut-outs.
     """
+    folder = Path(folder)
     if kind not in SCENES:
         raise ConfigError(f"kind: {unknown('kind of scenes', kind, SCENES)}")
     words = find_language(language)
@@ -119,8 +120,8 @@ _TABLES = {
     "pictures": """
 captions/   three captions a picture: all counts of colour and kind, and one relation
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
-            colour, compare, where, kind_at and colour_at (what stands where); for training also two that ask for all
-            that is there (type describe)
+            colour, compare, where, kind_at and colour_at (what stands where); for training also one that asks for
+            what stands in each place (type describe)
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each third picture: history, question, 20 candidates; coreference is true where the
             question means nothing without the history

@@ -70,8 +70,8 @@ class Language:
 class Noun:
     """A thing as a sentence names it, in the forms of a format specification.
 
-    `a` one of them, `the` that one, `many` several, `tint` what has the colour (the shape, or the card under a
-    cut-out), `tints` likewise of several; a number counts them.
+    `a` one of them, `the` that one, `bare` without an article, `many` several, `tint` what has the colour (the shape,
+    or the card under a cut-out), `tints` likewise of several; a number counts them.
     """
 
     name: Name
