@@ -34,7 +34,7 @@ class Contrast(Objective):
     A view is what the fusion makes of one input alone, its tokens averaged; encoders and fusion learn. After it, what
     is learned from one input holds for another (Radford et al. 2021, CLIP; for more than two inputs, the mean over
     all pairs, as in Tian et al. 2020, "Contrastive Multiview Coding"). Rows with an equal value are no negatives for
-    each other. Wants large batches; a row helps where it has two inputs or more.
+    each other. Wants large batches. A row with one input alone is a negative for others.
 
     Args:
         loss: `info_nce`, or `sigmoid` for small batches.

@@ -73,7 +73,7 @@ def fit(
     places = [_place(place, number, len(stages)) for number in range(len(stages))]
     if not resume and place:
         remove_folder(place.folder / FOLDER)
-    rows = [_rows(samples if s.task is None or unlabelled is None else unlabelled, s.inputs or names) for s in stages]
+    rows = [_learn(samples if s.task is None or unlabelled is None else unlabelled, s, names) for s in stages]
     planned = [planned_steps(len(part), stage.settings) for part, stage in zip(rows, stages, strict=True)]
     done = Progress(0, 0, sum(planned), 0, 0.0, None, 0.0, 0.0)
     try:
@@ -83,7 +83,7 @@ def fit(
             last = number == len(stages) - 1
             own = place if last and _whole(stage) else places[number]
             seen, objective, still = _see(network, task, stage, names, seed=seed + 1000 * number)
-            checked = _rows(valid, stage.valid_inputs or stage.inputs or names) if valid is not None else None
+            checked = None if valid is None else _check(valid, stage, names)
             with frozen(still):
                 for progress in train(
                     seen, objective, rows[number], checked or None, stage.settings,
@@ -156,6 +156,18 @@ class _Aside(Fusion):
     def fuse(self, inputs: dict[str, Tokens], present: torch.Tensor) -> Tokens:
         parts = [inputs[name].hide(~present[:, place]) for place, name in enumerate(self.names)]
         return Tokens.cat(parts)
+
+
+def _learn(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
+    """The rows that a stage learns from, as it sees them."""
+    whole = stage.task is None and stage.inputs is None
+    return samples.only(list(names)) if whole else _rows(samples, stage.inputs or names)
+
+
+def _check(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
+    """The rows that choose its epoch."""
+    shown = stage.valid_inputs or stage.inputs
+    return samples.only(list(names)) if shown is None and stage.task is None else _rows(samples, shown or names)
 
 
 def _rows(samples: Samples, names: Sequence[str]) -> Samples:
