@@ -27,10 +27,11 @@ from sensemble import config as configs
 from sensemble.data.load import Samples, load
 from sensemble.data.table import Table
 from sensemble.network import Network
+from sensemble.optimise import make_optimizer, schedule
 from sensemble.prepare import make_samples
 from sensemble.tasks.base import Task
 from sensemble.tokens import Tokens
-from sensemble.train import make_optimizer, schedule, train
+from sensemble.train import train
 
 WORDS = [
     *("the", "a", "dress", "fits", "well", "but", "colour", "faded", "after", "one", "wash", "love", "it", "not"),

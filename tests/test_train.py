@@ -19,10 +19,11 @@ import pytest
 import torch
 
 from sensemble.checkpoint import Place, find
-from sensemble.config import TrainConfig
 from sensemble.errors import DataError
+from sensemble.optimise import schedule
 from sensemble.tokens import Batch, Tokens
-from sensemble.train import hide, schedule, train
+from sensemble.train import hide, train
+from sensemble.train_config import TrainConfig
 
 CONFIG = TrainConfig(epochs=3, batch=8, lr=3e-3, patience=0, hide=0.3, device="cpu", checkpoint=1e9)
 

@@ -64,6 +64,12 @@ class Place:
             raise DataError(f"cannot resume from {folder}: {error}; remove the folder to train anew") from error
         return progress
 
+    def progress(self) -> dict[str, Any]:
+        """What `save_last` was told last; empty where nothing is kept."""
+        path = self.folder / "last" / PROGRESS
+        found: dict[str, Any] = read_json(path) if path.exists() else {}
+        return found
+
     def _write(self, folder: Path, network: Network) -> None:
         save_file({name: tensor.contiguous() for name, tensor in learned(network).items()}, folder / WEIGHTS)
         for name, text in self.extras.items():

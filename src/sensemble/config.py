@@ -17,6 +17,8 @@ import yaml
 
 from .errors import ConfigError, unknown
 from .registry import Registry, check
+from .stages.plan import plan
+from .train_config import TrainConfig
 
 Spec = dict[str, Any]
 """A component: `{"name": ..., option: value, ...}`."""
@@ -68,43 +70,6 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How the network learns. One step sees `batch` x `accumulate` rows."""
-
-    epochs: int = 10
-    batch: int = 64
-    lr: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    """Share of all steps in which the learning rate rises; then it falls along a cosine."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    accumulate: int = 1
-    hide: float = 0.1
-    """Chance that a present input is hidden from a training row; never all of a row's."""
-    together: str | None = None
-    """Input whose equal values come into one batch, such as a picture for all its questions: it is encoded once."""
-    patience: int = 3
-    """Epochs without a better validation score before stopping; 0 trains to the end."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 on a GPU, float32 on a CPU, where runs are repeatable bit for bit."""
-    device: str = "auto"
-    checkpoint: float = 30.0
-    """Seconds between checkpoints within an epoch; each epoch's end makes one anyway."""
-
-    def __post_init__(self) -> None:
-        for key in ("epochs", "batch", "accumulate"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"train.{key}: must be at least 1, not {getattr(self, key)}")
-        for key in ("hide", "warmup"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ConfigError(f"train.{key}: is a share, from 0 to below 1, not {getattr(self, key):g}")
-        for key in ("lr", "weight_decay", "patience", "checkpoint"):
-            if getattr(self, key) < 0:
-                raise ConfigError(f"train.{key}: cannot be negative, as {getattr(self, key):g} is")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything about a run."""
 
@@ -119,6 +84,11 @@ class Config:
     """Encoders of inputs that name none. `fast`: trained from scratch; `offline`: pretrained, of weights that are here
     (`sensemble weights get`); `best`: pretrained, fetched from the hub. What cannot be had falls back, and is told."""
     train: TrainConfig = field(default_factory=TrainConfig)
+    stages: Any = "joint"
+    """`joint`, `staged`, `{name: semi, on: INPUT}`, or a list of stages that follow each other, each with keys of its
+    own and any of `train:`. See `stages/plan.py`."""
+    init: str | None = None
+    """A run whose weights are taken where name and shape agree; what agreed is told, and kept in `init.json`."""
     verdict: Literal["auto", "full", "off"] = "auto"
     """`auto`: evidence within twice the time of the fit; `full`: each single input trained as long as it likes."""
     seed: int = 0
@@ -135,6 +105,7 @@ class Config:
         object.__setattr__(self, "task", _plain(self.task, "task"))
         fusion = _plain(self.fusion, "fusion")
         object.__setattr__(self, "fusion", {"name": DEFAULT_FUSION, **fusion})
+        plan(self.stages, self.train, [])  # what can be checked before the inputs are known
 
     @property
     def specs(self) -> dict[str, Spec]:
@@ -194,10 +165,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def anchor(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping with the paths under `data:`, and the folders of pretrained models, starting at `folder`."""
+    """The mapping with the paths under `data:` and `init`, and the folders of pretrained models, from `folder` on."""
     result = dict(mapping)
     if isinstance(result.get("inputs"), Mapping):
         result["inputs"] = anchor_models(result["inputs"], folder)
+    if isinstance(result.get("init"), str):
+        result["init"] = str(folder / result["init"])
     if isinstance(result.get("data"), Mapping):
         result["data"] = {
             key: _anchored(value, folder) if key in ("train", "valid", "test") else value

@@ -115,12 +115,13 @@ class Learner:
         folder = Path(run) if run is not None else None
         if folder and folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file: name a folder for the run (--run)")
-        if folder and not resume and ((folder / "best").exists() or (folder / "last").exists()):
+        if folder and not resume and any((folder / name).exists() for name in ("best", "last", "stages")):
             raise UserError(f"{folder} already holds a run: resume it (--resume), or name another folder (--run)")
         # The run's config names tables and models wherever it is read, so that it is found again and can be resumed.
         places = replace(data, train=_path(train), valid=_path(valid), test=_path(test))
         inputs = self.config.inputs and configs.anchor_models(self.config.inputs, Path())
-        config = self.config.replace(data=places, inputs=inputs)
+        init = self.config.init and str(Path(self.config.init).expanduser().absolute())
+        config = self.config.replace(data=places, inputs=inputs, init=init)
         job = self._job = Job(config, folder, resume)
         try:
             yield from job.run(train, valid, test)

@@ -114,6 +114,14 @@ class Network(nn.Module):
         """What brings an input's encoded tokens to the common width: a linear map, then a norm."""
         return self.project[_key(name)]
 
+    def parts(self, name: str) -> tuple[nn.Module, ...]:
+        """What belongs to one input alone: its encoder and its projection."""
+        return self.encoders[_key(name)], self.projection(name)
+
+    def prefixes(self, name: str) -> tuple[str, ...]:
+        """What the names of these parts' state begin with."""
+        return f"encoders.{_key(name)}.", f"project.{_key(name)}."
+
     def drop(self, name: str, rate: float) -> None:
         """Sets features of an input's encoder to zero at random in training, before they come to the common width."""
         parts = dict(self.project[_key(name)].named_children())

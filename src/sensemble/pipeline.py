@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import build, controls, evaluate
+from . import build, controls, evaluate, transfer
 from . import config as configs
 from . import verdict as verdicts
 from .checkpoint import Place
@@ -33,8 +33,10 @@ from .plan import complete
 from .prepare import cache_of, left_out_lines, make_samples, split_tables
 from .registry import load_plugins
 from .report.page import write_report
+from .stages import run as stages
+from .stages.plan import plan
 from .tasks.base import Answers, Task
-from .train import Progress, parameters, train
+from .train import Progress, parameters
 
 EVIDENCE = ("audit", "metrics", "verdict", "details")
 """Parts of a job that a run folder keeps, each in its JSON file."""
@@ -80,6 +82,8 @@ class Job:
     task: Task | None = None
     network: Network | None = None
     parts: dict[str, Samples] = field(default_factory=dict)
+    unlabelled: Samples | None = None
+    """The training rows with those that lack a label: for self-supervised stages."""
     answers: Answers | None = None
     audit: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -135,6 +139,7 @@ class Job:
         tables = {name: read(source) for name, source in sources.items() if source is not None}
         self.config, reasons, left = complete(self.config, tables["train"])
         self.task = build.make_task(self.config)
+        stages.check(self.config)
         whole, tables = tables, split_tables(tables, self.config, self.task)
         sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
         yield Event("read", f"Read {sum(map(len, tables.values())):,} rows: {sizes}.")
@@ -173,6 +178,7 @@ class Job:
             self.dropped += sum(dropped.values())
             for reason, count in dropped.items():
                 yield Event("audit", f"{name}: {count:,} rows left out: {reason}.")
+        self.unlabelled = Samples(tables["train"], stores["train"])
         if not len(self.parts["train"]):
             raise DataError("no training row is left: every row lacks its label or an input marked `missing: drop`")
         for name in ("valid", "test"):
@@ -196,14 +202,19 @@ class Job:
         fusion = self.config.fusion["name"]
         how = f"fusion {fusion}" if self.inputs else "without any input"
         yield Event("fit", f"Training {count:,} parameters on {len(self.parts['train']):,} rows, {how}.")
-        steps = train(
-            self.network, self.task, self.parts["train"], self.parts.get("valid"), self.config.train,
-            seed=self.config.seed, place=self._place(), resume=self.resume,
+        taken = transfer.initialise(self.network, self.inputs, self.task, self.config)
+        if taken and self.folder:
+            write_json(self.folder / "init.json", taken)
+        for line in transfer.lines(taken):
+            yield Event("fit", line)
+        steps = stages.fit(
+            self.network, self.task, self.parts["train"], self.parts.get("valid"), self.config,
+            seed=self.config.seed, place=self._place(), resume=self.resume, unlabelled=self.unlabelled,
         )  # fmt: skip
         log = History(self.folder / "history.jsonl" if self.folder else None, keep=self.resume)
         for progress in steps:
             log.add(progress)
-            text = epoch_line(progress, self.config.train.epochs, self.task.metric) if progress.valid else ""
+            text = epoch_line(progress, self.config, self.task.metric) if progress.valid else ""
             yield Event("fit", text, progress.step, progress.steps, progress)
         self.history = log.lines
 
@@ -322,12 +333,17 @@ def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def epoch_line(progress: Progress, epochs: int, metric: str) -> str:
+def epoch_line(progress: Progress, config: Config, metric: str) -> str:
     """One epoch for a terminal."""
     assert progress.valid is not None
     star = " *" if progress.best else ""
+    epochs = {stage.name: stage.settings.epochs for stage in plan(config.stages, config.train, list(config.specs))}
+    if metric not in progress.valid:  # a self-supervised stage
+        metric = next(iter(progress.valid))
+    about = f"{progress.stage}: " if progress.stage else ""
+    about = f"{about}epoch {progress.epoch}/{epochs[progress.stage]}"
     return (
-        f"epoch {progress.epoch}/{epochs}  loss {progress.loss:.4f}  valid {metric} {progress.valid[metric]:.4f}{star}"
+        f"{about}  loss {progress.loss:.4f}  valid {metric} {progress.valid[metric]:.4f}{star}"
         f"  {progress.rows_per_second:,.0f} rows/s  {progress.seconds:.0f} s"
     )
 

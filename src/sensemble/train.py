@@ -7,7 +7,6 @@ so a run that was killed and resumed ends, on a CPU, with the same weights bit f
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,15 +16,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import evaluate
+from .balance import Balance
 from .checkpoint import Place, learned, load_weights, set_learned
-from .config import TrainConfig
 from .data.load import Samples
-from .encoders.base import Pace
 from .files import recover
 from .network import Network
+from .objectives.base import Objective
+from .optimise import autocast, hide_rate, make_optimizer, pick_device, planned_steps, set_rates
 from .tasks.base import Task
 from .tokens import Batch
+from .train_config import TrainConfig
+from .validate import improves, validate
 
 IMPUTED_FROM = 5_000
 """Most training rows that guesses for absent inputs are fitted on."""
@@ -45,6 +46,7 @@ class Progress:
         seconds: spent training and validating, over all sittings.
         rows_per_second: in this sitting.
         best: whether this epoch is the best so far.
+        stage: its name, in a training of several. Step, rows and seconds count on through all, epochs in each anew.
     """
 
     epoch: int
@@ -56,10 +58,11 @@ class Progress:
     seconds: float
     rows_per_second: float
     best: bool = False
+    stage: str = ""
 
     def record(self) -> dict[str, Any]:
-        """A line of `history.jsonl`."""
-        return asdict(self)
+        """A line of `history.jsonl`; `stage` stands in it where there are several."""
+        return {key: value for key, value in asdict(self).items() if key != "stage" or value}
 
 
 @dataclass
@@ -84,7 +87,7 @@ class _State:
 
 def train(
     network: Network,
-    task: Task,
+    task: Task | Objective,
     samples: Samples,
     valid: Samples | None,
     config: TrainConfig,
@@ -97,7 +100,7 @@ def train(
 
     Args:
         network: with its head, already initialised.
-        task: fitted; gives the loss and the validation metrics.
+        task: fitted; gives the loss and the validation metrics. Or a self-supervised objective.
         samples: training rows, all labelled.
         valid: rows for early stopping; `None` trains to the end and keeps the last weights.
         config: epochs, batch size, learning rate and so on.
@@ -123,8 +126,8 @@ def train(
         state = _State(**saved)
     elif place:
         place.clear()
-    per_epoch = math.ceil(math.ceil(len(samples) / config.batch) / config.accumulate)
-    steps = per_epoch * config.epochs
+    steps = planned_steps(len(samples), config)
+    balance = Balance(network, task, config)
     before, rows_before = time.monotonic() - state.seconds, state.rows
     sitting = saved_at = time.monotonic()
     rate = 0.0
@@ -140,12 +143,13 @@ def train(
                 torch.manual_seed(seed * 1_000_003 + state.step)
                 set_rates(optimizer, state.step, steps, config.warmup)
                 for rows in group:
-                    batch = hide(next(stream).to(device), config.hide, sides)
+                    batch = hide(next(stream).to(device), hide_rate(config, state.step, steps), sides)
                     with autocast(config, device):
-                        loss = task.loss(network, batch)
+                        loss = balance.loss(batch)
                     torch.autograd.backward(loss / len(group))
                     state.total += loss.detach().item() * len(rows)
                     state.seen += len(rows)
+                balance.modulate()
                 nn.utils.clip_grad_norm_(network.parameters(), config.clip)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
@@ -163,8 +167,7 @@ def train(
 
             scores, better = None, True
             if valid is not None:
-                found = evaluate.answers(network, task.quick(), valid, batch=config.batch)
-                scores = evaluate.values(task, found, valid)
+                scores = validate(network, task, valid, batch=config.batch)
                 better = improves(task, scores, valid, state.best)
             if better:
                 state.best = scores[task.metric] if scores else None
@@ -217,71 +220,6 @@ def hide(batch: Batch, rate: float, sides: Sequence[Sequence[str]] | None = None
         hidden[emptied, keep[emptied]] = False
         inputs |= {name: inputs[name].hide(hidden[:, index]) for index, name in enumerate(names)}
     return Batch(inputs, batch.target, batch.weight)
-
-
-def schedule(step: int, steps: int, warmup: float) -> float:
-    """The learning rate's factor: a linear rise, then half a cosine down to zero."""
-    rise = max(1, round(steps * warmup))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
-def set_rates(optimizer: torch.optim.Optimizer, step: int, steps: int, warmup: float) -> None:
-    """The learning rate of each group at a step; a group whose time has not come needs no gradients either."""
-    for group in optimizer.param_groups:
-        begun = step >= group["start"] * steps
-        group["lr"] = group["peak"] * schedule(step, steps, warmup) if begun else 0.0
-        if group["start"] > 0:
-            for parameter in group["params"]:
-                parameter.requires_grad_(begun)
-
-
-def make_optimizer(network: Network, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW; weight decay for matrices only, not for biases, norms and single vectors. A group for each pace."""
-    paces = network.paces()
-    groups: dict[tuple[bool, Pace], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((parameter.dim() < 2, paces.get(name, Pace())), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": groups[key],
-                "weight_decay": 0.0 if key[0] else config.weight_decay,
-                "peak": config.lr * key[1].rate,
-                "start": key[1].start,
-            }
-            for key in sorted(groups, key=lambda key: (key[0], key[1].start, -key[1].rate))
-        ],
-        lr=config.lr,
-        fused=True,
-    )
-
-
-def improves(task: Task, scores: dict[str, float], valid: Samples, best: float | None) -> bool:
-    """Whether the task's metric is better than the best so far; an undefined score never is."""
-    score = scores[task.metric]
-    if math.isnan(score):
-        return best is None
-    if best is None or math.isnan(best):
-        return True
-    assert valid.target is not None
-    higher = task.metrics(task.trivial(len(valid)), valid.target)[task.metric].higher
-    return score > best if higher else score < best
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; `auto` takes a GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def autocast(config: TrainConfig, device: torch.device) -> torch.autocast:
-    """bfloat16 where asked for, or by itself on a GPU."""
-    wanted = config.precision == "bfloat16" or (config.precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)
 
 
 def _progress(

@@ -24,8 +24,10 @@ from .config import Config
 from .controls import Control
 from .data.load import Input, Samples
 from .metrics.base import Array, Estimate, difference
+from .stages.run import fit
 from .tasks.base import Answers, Task
-from .train import Progress, train
+from .train import Progress
+from .transfer import initialise
 
 SINGLES_SHARE = 2.0
 """With `verdict: auto`, all single models together may take this many times as long as the fit took."""
@@ -60,11 +62,12 @@ def singles(
     alone = [item for item in inputs if item.name in sets]
     for done, item in enumerate(sorted(alone, key=lambda item: _bulk(parts["train"], item))):
         network = make_network(config, inputs, task, only=sets[item.name])
+        initialise(network, inputs, task, config)
         own = {name: part.only(sets[item.name]) for name, part in parts.items()}
         learn = own["train"].take(np.flatnonzero(own["train"].stores[item.name].present.numpy()))
         started, share, cut = time.monotonic(), budget / (len(alone) - done), False
-        steps = train(
-            network, task, learn, own.get("valid"), config.train,
+        steps = fit(
+            network, task, learn, own.get("valid"), config,
             seed=config.seed, place=place(item.name), resume=resume,
         )  # fmt: skip
         validated = False

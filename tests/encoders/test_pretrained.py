@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from sensemble.checkpoint import Place, learned, load_weights, set_learned
-from sensemble.config import TrainConfig
 from sensemble.encoders import backbone as backbones
 from sensemble.encoders.backbone import Backbone, register_backbone
 from sensemble.encoders.base import create, create_modality
@@ -22,9 +21,11 @@ from sensemble.encoders.hf.load import load_backbone
 from sensemble.encoders.pretrained import Pretrained
 from sensemble.errors import ConfigError
 from sensemble.modalities.image import Image
+from sensemble.optimise import make_optimizer, set_rates
 from sensemble.testing import check_encoder
 from sensemble.tokens import Tokens
-from sensemble.train import make_optimizer, set_rates, train
+from sensemble.train import train
+from sensemble.train_config import TrainConfig
 
 Tiny = Callable[..., Path]
 CONFIG = TrainConfig(epochs=2, batch=8, lr=0.01, patience=0, hide=0.2, device="cpu", checkpoint=1e9, weight_decay=0.1)

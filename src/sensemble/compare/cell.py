@@ -21,8 +21,10 @@ from ..network import Network
 from ..plan import target_columns
 from ..prepare import make_parts
 from ..registry import load_plugins
+from ..stages.run import fit
 from ..tasks.base import Task
-from ..train import parameters, train
+from ..train import parameters
+from ..transfer import initialise
 from .plan import Cell, Variant
 
 COUNTED = 8
@@ -66,8 +68,9 @@ class Bench:
         seed = variant.config.seed + cell.repeat
         config = variant.config.replace(seed=seed)
         network = build.make_network(config, prepared.inputs, prepared.task, only=names)
+        initialise(network, prepared.inputs, prepared.task, config)
         before, spent = time.monotonic(), time.process_time()
-        for _ in train(network, prepared.task, learn, parts.get("valid"), config.train, seed=seed):
+        for _ in fit(network, prepared.task, learn, parts.get("valid"), config, seed=seed):
             pass
         seconds, processor = time.monotonic() - before, time.process_time() - spent
         answers = evaluate.answers(network, prepared.task, test)

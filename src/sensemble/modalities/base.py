@@ -46,6 +46,10 @@ class Modality(ABC):
         """How many ids there are, where tokens are ids."""
         raise NotImplementedError(f"the tokens of {type(self).__name__} are not ids")
 
+    def words(self) -> list[str] | None:
+        """What each id stands for, from 0 on; `None` where tokens are not ids of a vocabulary of its own."""
+        return None
+
     def fit(self, values: Sequence[Any]) -> Modality:
         """Learns what it needs from the training rows' present raw values. Returns self."""
         return self

@@ -60,6 +60,9 @@ class Category(Modality):
         """How many ids there are, `other` included: rows of an embedding."""
         return len(self.labels_) + 1
 
+    def words(self) -> list[str]:
+        return ["", *self.labels_]
+
     def fit(self, values: Sequence[Any]) -> Category:
         """Learns the labels, by count and then by name.
 

@@ -74,6 +74,10 @@ class Text(Modality):
         """How many ids there are, the blank's included: rows of an embedding."""
         return 1 + self.tokenizer_.get_vocab_size(with_added_tokens=True)
 
+    def words(self) -> list[str]:
+        pieces = sorted(self.tokenizer_.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
+        return ["", *(piece for piece, _ in pieces)]
+
     def fit(self, values: Sequence[Any]) -> Text:
         """Learns the pieces. The same texts in the same order give the same pieces.
 

@@ -23,11 +23,12 @@ _LENGTHS = ("tokens", "wanted", "written")
 def curves(run: Run) -> View | None:
     """Training loss and validation score over the run.
 
-    Each epoch counts once, as it ended; a run of one or two epochs shows every record instead. A step seen twice
-    (a resumed run) counts once.
+    Of a training in stages, the last one. Each epoch counts once, as it ended; a run of one or two epochs shows every
+    record instead. A step seen twice (a resumed run) counts once.
     """
     steps = {record.get("step", place): record for place, record in enumerate(run.get("history") or [])}
     records = list(steps.values())
+    records = [record for record in records if record.get("stage") == records[-1].get("stage")]
     epochs = {record.get("epoch"): record for record in records}
     unit = "step"
     if None not in epochs and (len(epochs) > 2 or len(epochs) == len(records)):

@@ -1,0 +1,1 @@
+"""Trainings in several stages: what they are (`plan`), and how they are run (`run`)."""
