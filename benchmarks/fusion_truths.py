@@ -2,8 +2,8 @@
 
     python benchmarks/fusion_truths.py              # runs/truths/{xor,redundant,noise_input,pointer}
 
-`xor` needs a product of both inputs, `redundant` gains from averaging, `noise_input` has nothing to gain, `pointer` needs
-attention from a token of one input to those of the other. Three folds each; run again, it goes on where it was.
+`xor` needs a product of both inputs, `redundant` gains from averaging, `noise_input` has nothing to gain, `pointer`
+needs attention from a token of one input to those of the other. Three folds each; run again, it goes on where it was.
 """
 
 from __future__ import annotations
