@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,32 +36,21 @@ FILES = ("config.json", "model.bin")
 class WhisperCT2(Backbone):
     """The encoder of Whisper (Radford et al. 2022) from a folder in CTranslate2's form, on the CPU in float32.
 
-    Features come every 20 ms, up to the end of the sound. Whisper was trained on sounds filled up with silence to 30
-    seconds, and each costs the work of all of them; `pad_to` fills up less. It has no gradients and so cannot be
-    tuned; the transformers form of Whisper can.
+    Features come every 20 ms, up to the end of the sound. Each sound costs the work of `seconds`: it is filled up with
+    silence to them, as Whisper was trained with 30. It has no gradients and so cannot be tuned; the transformers form
+    of Whisper can.
 
     Args:
         folder: holds `model.bin` and `config.json`.
-        seconds: longest stretch that is heard, at most 30.
+        seconds: longest stretch that is heard, at most 30. For single words take 5: a tenth of the work, for features
+            that are near those of 30 (their cosine is about .95), not equal.
         crop: which one of a longer sound: its `start`, or its `middle` where the file says how long it is.
-        pad_to: seconds; a sound is filled up with silence to the next multiple of it, at most 30. With 5, words of a
-            second cost a tenth of the work, and features are near those of 30, not equal: choose it for short sounds
-            by what a task scores with it.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        seconds: float = SECONDS,
-        crop: Literal["start", "middle"] = "start",
-        pad_to: float = SECONDS,
-    ) -> None:
+    def __init__(self, folder: Path, *, seconds: float = SECONDS, crop: Literal["start", "middle"] = "start") -> None:
         super().__init__()
         if not 0 < seconds <= SECONDS:
             raise ConfigError(f"Whisper hears at most {SECONDS} seconds; seconds cannot be {seconds:g}")
-        if not 1 <= pad_to <= SECONDS:
-            raise ConfigError(f"Whisper's sounds are filled up to 1 to {SECONDS} seconds; pad_to cannot be {pad_to:g}")
         try:
             import ctranslate2
         except ImportError as error:
@@ -77,10 +67,8 @@ class WhisperCT2(Backbone):
         if self._whisper.n_mels != BANDS:
             raise DataError(f"{folder} wants {self._whisper.n_mels} mel bands; only Whispers of {BANDS} are read")
         self.source = Wave(rate=RATE, hop=TOKEN, seconds=seconds, crop=crop)
-        self.pad_to = round(pad_to * RATE / TOKEN)  # tokens
-        self.digest = f"whisper_ct2 1 {weights.digest(*(folder / name for name in FILES))}"
-        if pad_to != SECONDS:
-            self.digest += f" pad_to {self.pad_to}"
+        self.length = ceil(seconds * RATE / TOKEN) * TOKEN
+        self.digest = f"whisper_ct2 2 {self.length} {weights.digest(*(folder / name for name in FILES))}"
         self.dim = self._encode(torch.zeros(1, BANDS, 2)).shape[-1]
 
     def forward(self, tokens: Tokens) -> Tokens:
@@ -89,13 +77,7 @@ class WhisperCT2(Backbone):
         values = torch.zeros(*tokens.mask.shape, self.dim)
         if bool(real.any()):
             waves = waveform(tokens[real].clean()).values.cpu()  # (b, n)
-            stretch = -(-tokens.mask[real].sum(1).cpu() // self.pad_to)  # (b,): of each row alone, so rows are free
-            found = values[real.cpu()]
-            for number in stretch.unique().tolist():
-                rows, length = stretch == number, min(number * self.pad_to * TOKEN, SECONDS * RATE)
-                encoded = self._encode(log_mel(waves[rows, :length], length))[:, : values.shape[1]]
-                found[rows, : encoded.shape[1]] = encoded
-            values[real.cpu()] = found
+            values[real.cpu()] = self._encode(log_mel(waves, self.length))[:, : values.shape[1]]
         return tokens.with_values(values.to(tokens.values.device))
 
     def summary(self, encoded: Tokens) -> Tensor:
