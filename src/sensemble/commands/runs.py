@@ -127,7 +127,7 @@ def evaluate(options: argparse.Namespace) -> int:
     DATA,
     argument("-o", "--output", metavar="FILE", help=".csv, .jsonl or .parquet; else JSON lines are printed"),
     argument(
-        "--labels", metavar="A,B,C", help="zero-shot: which of these labels' texts is nearest, by a retrieval run"
+        "--labels", metavar="A,B,C", help="zero-shot: the label whose text is nearest, by a retrieval run"
     ),
     argument("--prompt", metavar="TEXT", action="append", help="about a label, {} (default: 'a picture of a {}.')"),
     examples=[
