@@ -22,6 +22,10 @@ class Unreadable(DataError):
     """One value that cannot be decoded. Its message is the reason alone; the caller adds row and column."""
 
 
+class Absent(Unreadable):
+    """A value that is sound, but holds nothing of what an input reads: that input is missing, and nothing is broken."""
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """Says that `name` is no known `kind`, with the nearest known name and all known ones.
 

@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "frames": {"dim": 16, "looks": 2, "frame": CNN},
     "tubelet": {"dim": 16, "depth": 1, "patch": 8},
     "conv3d": {"dim": 16, "channels": [4, 8], "looks": 2},
+    "motion": {"channels": [4, 8]},
 }
 
 
@@ -49,6 +50,7 @@ def clips(*lengths: int) -> list[np.ndarray[Any, Any]]:
         *[("tubelet", {"tube": tube}) for tube in (1, 3, 4)],
         ("conv3d", {"channels": [3], "looks": 1}),
         ("conv3d", {"channels": [4, 4, 8]}),
+        ("motion", {"channels": [4, 4, 8]}),
     ],
     ids=str,
 )
@@ -61,7 +63,7 @@ def test_the_battery_for_many_options(name: str, options: dict[str, Any]) -> Non
 def test_a_long_batch_changes_nothing_for_a_short_clip(name: str, training: bool) -> None:
     """Also while training, but for dropout: norms may not look at padding."""
     options = {"dropout": 0.0} if name == "tubelet" else {"over_time": {"name": "lstm", "dropout": 0.0}}
-    encoder = make(name, **({} if name == "conv3d" else options)).train(training)
+    encoder = make(name, **({} if name in ("conv3d", "motion") else options)).train(training)
     torch.manual_seed(1)
     short = torch.randn(2, 3, 3, 16, 16)
     padded = Tokens(torch.cat([short, torch.full((2, 4, 3, 16, 16), 7.0)], 1), torch.arange(7).expand(2, 7) < 3)
@@ -80,6 +82,7 @@ def test_a_long_batch_changes_nothing_for_a_short_clip(name: str, training: bool
         ("tubelet", {}, True),
         ("tubelet", {"tube": 1}, True),
         ("conv3d", {}, True),
+        ("motion", {}, True),
     ],
     ids=str,
 )
@@ -100,6 +103,7 @@ def test_tokens_of_each() -> None:
         ("tubelet", 2): [3 * 4, 1 * 4],  # tubes of two frames, the last half empty, by four places
         ("tubelet", 4): [2 * 4, 1 * 4],
         ("conv3d", None): [5, 2],
+        ("motion", None): [5, 2],
     }
     for (name, option), expected in counts.items():
         key = {"frames": "over_time", "tubelet": "tube"}.get(name)
@@ -139,6 +143,8 @@ def test_paces_of_the_frames_encoder_are_passed_on(monkeypatch: pytest.MonkeyPat
         ("tubelet", {"tube": 0}, "tube must be at least 1"),
         ("conv3d", {"channels": []}, "at least one"),
         ("conv3d", {"channels": [4] * 5}, "5 stages are too many for frames of 16 pixels"),
+        ("motion", {"channels": [4] * 5}, "5 stages are too many for frames of 16 pixels"),
+        ("motion", {"channels": [4]}, "channels must be two or more"),
         ("conv4d", {}, "did you mean 'conv3d'"),
     ],
 )

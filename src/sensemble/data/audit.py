@@ -223,7 +223,9 @@ def _counts(counts: Mapping[str, int], most: int = 6) -> str:
 
 def _input(rows: Joined, name: str, kind: str, column: str, reason: str, problems: Sequence[Problem]) -> dict[str, Any]:
     missing = int((~rows.present(column)).sum()) if len(rows) else 0
-    bad = [problem for problem in problems if problem.input == name]
+    own = [problem for problem in problems if problem.input == name]
+    bad = [problem for problem in own if not problem.absent]
+    missing += len(own) - len(bad)
     return {
         "type": kind,
         "column": column,

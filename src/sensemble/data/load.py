@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import DataError, Unreadable
+from ..errors import Absent, DataError, Unreadable
 from ..modalities.base import Modality
 from ..tokens import NOTHING, Batch, Tokens
 from .cache import Cache, load_many
@@ -64,6 +64,8 @@ class Problem:
     reason: str
     input: str
     """Its name: another input of the same column may be able to read the value."""
+    absent: bool = False
+    """Whether the value merely holds nothing for this input: then it counts as missing, not as unreadable."""
 
     def __str__(self) -> str:
         return f"{self.table}, row {self.row}, column {self.column!r}: {self.value}: {self.reason}"
@@ -290,14 +292,14 @@ def _load_one(
 ) -> Generator[tuple[str, int, int], None, tuple[Store, list[Problem]]]:
     values = table.column(item.column)
     index, raws = _unique(values, item.modality, table.root)
-    reasons: dict[int, str] = {}
+    reasons: dict[int, Unreadable] = {}
     lengths = np.zeros(len(raws), dtype=np.int64)
     loaded: list[Tensor] | None = []
     used = 0
     for start in range(0, len(raws), CHUNK):
         for place, result in enumerate(load_many(item.modality, raws[start : start + CHUNK], cache), start):
             if isinstance(result, Unreadable):
-                reasons[place] = str(result)
+                reasons[place] = result
                 continue
             lengths[place] = len(result)
             used += result.nbytes
@@ -308,10 +310,13 @@ def _load_one(
         yield item.name, min(start + CHUNK, len(raws)), len(raws)
 
     problems = [
-        Problem(table.name, table.row(position), item.column, shorten(values[position]), reasons[int(place)], item.name)
+        Problem(
+            table.name, table.row(position), item.column, shorten(values[position]), str(reason), item.name,
+            absent=isinstance(reason, Absent),
+        )
         for position, place in enumerate(index)
-        if int(place) in reasons
-    ]
+        if (reason := reasons.get(int(place))) is not None
+    ]  # fmt: skip
     index[np.isin(index, list(reasons))] = -1
     flat = None
     if loaded is not None:
@@ -351,6 +356,7 @@ def check_unreadable(table: Table, problems: Sequence[Problem], share: float) ->
     Raises:
         DataError: names the column, the count, the first files and the remedy.
     """
+    problems = [problem for problem in problems if not problem.absent]
     for column in sorted({problem.column for problem in problems}):
         rows = {problem.row: problem for problem in problems if problem.column == column}
         bad = [rows[row] for row in sorted(rows)]  # once each, though several inputs may read the column

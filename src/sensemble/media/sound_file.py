@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, Unreadable
+from ..errors import Absent, ConfigError, Unreadable
 from .container import refuse
 from .sound_kind import KNOWN, Kind, kind_of, promised_share
 from .source import check_file, check_length
@@ -147,7 +147,7 @@ def _by_av(file: IO[bytes], kind: Kind, stack: ExitStack) -> Sound:
     except Exception as error:  # decoders of damaged bytes raise whatever they like
         raise Unreadable(DAMAGED) from error
     if not container.streams.audio:
-        raise Unreadable("has no sound track")
+        raise Absent("has no sound track")
     track = container.streams.audio[0]
     if track.codec_context is None:
         raise Unreadable("has a sound track of an unknown kind")

@@ -24,6 +24,8 @@ SUFFIX = {"pictures": ".png", "clips": ".mp4"}
 FOLDER = {"pictures": "images", "clips": "clips"}
 QUESTION_SETS = 4
 """Sets of four questions that a picture is asked: as many as are needed to learn to look, at no picture's cost."""
+CLIP_SETS = 4
+"""Sets of five questions that a training clip is asked; those of the other splits are asked one."""
 DIALOGUES = 3
 """One picture in so many has a dialogue."""
 
@@ -74,7 +76,8 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
             rows = _picture(scene, f"../{file}", balances[split], language, random, some, talks, split == "train")
         else:
             scene = clip(random, kinds=some, novel=novel)
-            rows = _clip(scene, f"../{file}", balances[split][0], language, random, some)
+            sets = CLIP_SETS if split == "train" else 1
+            rows = _clip(scene, f"../{file}", balances[split][0], language, random, some, sets)
         rows["scenes"] = [{FOLDER[kind][:-1]: f"../{file}", **scene.to_json()}]
         yield Made(split, file, scene, rows)
 
@@ -115,7 +118,13 @@ def _picture(
 
 
 def _clip(
-    scene: Scene, file: str, balance: Balance, language: Language, random: Random, kinds: Sequence[str]
+    scene: Scene,
+    file: str,
+    balance: Balance,
+    language: Language,
+    random: Random,
+    kinds: Sequence[str],
+    sets: int,
 ) -> dict[str, list[Row]]:
     captions = caption_clip(scene, language, random)
     rows: dict[str, list[Row]] = {"captions": [{"clip": file, **_captions(captions), "novel": scene.novel}]}
@@ -126,7 +135,7 @@ def _clip(
             "needs_time": ask.type in NEEDS_TIME,
             "needs_sound": ask.type in NEEDS_SOUND,
         }
-        for ask in ask_clip(scene, balance, random, kinds=kinds)
+        for ask in ask_clip(scene, balance, random, kinds=kinds, sets=sets)
     ]
     return rows
 

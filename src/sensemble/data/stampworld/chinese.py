@@ -68,6 +68,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "say same": ("{0:tint}和{1:tint}颜色相同。", "{0:tint}与{1:tint}是同一种颜色。"),
     "moved": ("{0:the}移动了吗？", "{0:the}有没有移动？"),
     "direction": ("{0:the}向哪个方向移动？", "{0:the}往哪边走？"),
+    "kind": ("{0:the}是什么？", "{0:the}是哪种东西？"),
     "order": ("{0:the}和{1:the}，哪个先移动？", "先移动的是{0:the}还是{1:the}？"),
     "before": ("{0:the}比{1:the}先移动吗？", "是不是{0:the}先移动，然后{1:the}才移动？"),
     "moves": ("有几个物体移动了？", "移动的物体有多少个？"),

@@ -7,11 +7,11 @@ from itertools import combinations, permutations
 
 from .asking import Ask, Balance, allowed
 from .questions import colour, exists
-from .sample import Random, shuffled
-from .scene import SHAPES, Scene, Thing
+from .sample import CLIP_COLOURS, Random, clip_kinds, shuffled
+from .scene import SHAPES, Name, Scene, Thing
 
 YES_NO = ("exists", "moved", "before", "sound_order")
-OPEN = ("direction", "order", "moves", "colour", "sound", "sound_colour")
+OPEN = ("direction", "order", "moves", "colour", "kind", "sound", "sound_colour")
 TYPES = (*YES_NO, *OPEN)
 NEEDS_TIME = ("moved", "before", "sound_order", "direction", "order", "moves")
 """Types that no single frame answers."""
@@ -23,29 +23,38 @@ LEAD = 2
 """How far an answer may be ahead of the rarest of its type before its question is put off."""
 
 
-def ask_clip(scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[str] = SHAPES) -> list[Ask]:
-    """Five questions about a clip, of five types: one answered yes, one no, the others neither.
+def ask_clip(
+    scene: Scene, balance: Balance, random: Random, *, kinds: Sequence[str] = SHAPES, sets: int = 1
+) -> list[Ask]:
+    """Sets of five questions about a clip, none twice, of five types: one answered yes, one no, the others neither.
 
     Args:
         scene: the clip's.
         balance: what was asked before in this split.
         random: chooses types, and among equals.
         kinds: as for pictures.
+        sets: how many sets; fewer where no more can be asked.
     """
-    able = {kind: options(kind, scene, kinds) for kind in TYPES}
+    left = {kind: options(kind, scene, kinds) for kind in TYPES}
     new = {"combination": "exists", "relation": "before"}.get(scene.novel)  # asks for what is new
-    answers = {kind: {ask.answer for ask in able[kind]} for kind in YES_NO}
-    pairs = sorted(combinations(shuffled(random, YES_NO), 2), key=lambda pair: new not in pair)
-    first, second = next(pair for pair in pairs if _opposed(*(answers[kind] for kind in pair)))
-    asks = balance.opposites(able[first], able[second], random)
-    open_ = []
-    for kind in shuffled(random, OPEN):
-        best = balance.best(able[kind], random)
-        open_ += [] if best is None else [best]
-    open_.sort(key=lambda ask: balance.lead(ask) > LEAD)  # the others only where too few are left
-    for ask in open_:
-        if len(asks) < NUM_QUESTIONS and ask.answer not in [other.answer for other in asks]:
-            asks.append(balance.count(ask))
+    asks: list[Ask] = []
+    for _ in range(sets):
+        answers = {kind: {ask.answer for ask in left[kind]} for kind in YES_NO}
+        pairs = sorted(combinations(shuffled(random, YES_NO), 2), key=lambda pair: new not in pair)
+        opposed = [pair for pair in pairs if _opposed(*(answers[kind] for kind in pair))]
+        if not opposed:
+            break
+        some = balance.opposites(left[opposed[0][0]], left[opposed[0][1]], random)
+        open_ = []
+        for kind in shuffled(random, OPEN):
+            best = balance.best(left[kind], random)
+            open_ += [] if best is None else [best]
+        open_.sort(key=lambda ask: balance.lead(ask) > LEAD)  # the others only where too few are left
+        for ask in open_:
+            if len(some) < NUM_QUESTIONS and ask.answer not in [other.answer for other in some]:
+                some.append(balance.count(ask))
+        asks += some
+        left = {kind: [ask for ask in able if ask not in some] for kind, able in left.items()}
     return asks
 
 
@@ -75,26 +84,47 @@ def noisy(scene: Scene) -> Thing:
     return next(thing for thing in scene.things if thing.sound is not None)
 
 
+def _called(thing: Thing) -> tuple[Name, Name]:
+    """How a thing is asked about: by its kind, or by its colour, for either belongs to it alone."""
+    return ("", thing.kind), (thing.colour, "")
+
+
+def _exists(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    for ask in exists(scene, clip_kinds(kinds)):
+        (name,) = ask.names
+        if name[0] in CLIP_COLOURS:
+            yield ask
+
+
+def _kind(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
+    for thing in scene.things:
+        yield Ask("kind", ((thing.colour, ""),), thing.kind, about=(thing.look,))
+
+
 def _moved(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     for thing in scene.things:
-        yield Ask("moved", (("", thing.kind),), "yes" if thing.motion else "no")
+        for name in _called(thing):
+            yield Ask("moved", (name,), "yes" if thing.motion else "no")
 
 
 def _direction(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     for thing in scene.things:
         if thing.motion:
-            yield Ask("direction", (("", thing.kind),), thing.motion.direction)
+            for name in _called(thing):
+                yield Ask("direction", (name,), thing.motion.direction)
 
 
 def _order(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     for a, b in permutations(movers(scene), 2):
         first = a if begin(a) < begin(b) else b
-        yield Ask("order", (("", a.kind), ("", b.kind)), first.kind)
+        for names, answer in zip(zip(_called(a), _called(b), strict=True), (first.kind, first.colour), strict=True):
+            yield Ask("order", names, answer)
 
 
 def _before(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     for a, b in permutations(movers(scene), 2):
-        yield Ask("before", (("", a.kind), ("", b.kind)), "yes" if begin(a) < begin(b) else "no")
+        for names in zip(_called(a), _called(b), strict=True):
+            yield Ask("before", names, "yes" if begin(a) < begin(b) else "no")
 
 
 def _moves(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
@@ -113,11 +143,12 @@ def _sound_order(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     heard = noisy(scene).sound
     assert heard is not None
     for thing in movers(scene):
-        yield Ask("sound_order", (("", thing.kind),), "yes" if begin(thing) < heard else "no")
+        for name in _called(thing):
+            yield Ask("sound_order", (name,), "yes" if begin(thing) < heard else "no")
 
 
 _MAKERS = {
-    "exists": exists,
+    "exists": _exists,
     "moved": _moved,
     "before": _before,
     "sound_order": _sound_order,
@@ -125,6 +156,7 @@ _MAKERS = {
     "order": _order,
     "moves": _moves,
     "colour": colour,
+    "kind": _kind,
     "sound": _sound,
     "sound_colour": _sound_colour,
 }

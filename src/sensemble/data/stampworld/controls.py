@@ -21,10 +21,12 @@ CHANCE = {
     "count": 1 / 5,
     "where": 1 / 9,
     "kind_at": 1 / 8,
-    **dict.fromkeys(("colour", "colour_at", "sound_colour"), 1 / 7),
-    "sound": 1 / 8,
+    **dict.fromkeys(("colour", "colour_at"), 1 / 7),
+    **dict.fromkeys(("kind", "sound_colour", "sound"), 1 / 5),
 }
 """What a guess is worth that knows the answers of each type of question (in training a kind has seven colours)."""
+CLIP_CHANCE = {**CHANCE, "colour": 1 / 5}
+"""The same for clips, which have fewer colours."""
 
 
 def most_frequent(train: Sequence[Row], test: Sequence[Row]) -> dict[str, float]:
@@ -63,7 +65,8 @@ def single_frame(
 
     def answer(row: Row) -> str:
         first = named[id(row)][0] if row["type"] == "order" else None
-        return str(row["answer"] if first is None else language.word(first.kind) == row["answer"])
+        names = [] if first is None else [language.word(name) for name in (first.kind, first.colour)]
+        return str(row["answer"] in names if names else row["answer"])
 
     for frame in range(FRAMES):
 
@@ -97,8 +100,9 @@ def _lookup(
 def _named(row: Row, scene: Scene, language: Language) -> list[Thing]:
     """The things that a question names, in its order."""
     question = row["question"].lower()
-    places = [(question.find(language.word(thing.kind)), thing) for thing in scene.things]
-    return [thing for place, thing in sorted(places, key=lambda each: each[0]) if place >= 0]
+    at = [(max(question.find(language.word(name)) for name in thing.look), thing) for thing in scene.things]
+    places = [(place, thing) for place, thing in at if place >= 0]
+    return [thing for _, thing in sorted(places, key=lambda each: each[0])]
 
 
 def _frame_facts(scene: Scene, named: Sequence[Thing], frame: int) -> tuple[int, ...]:

@@ -45,6 +45,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "say same": ("{0:tint} and {1:tint} have the same colour.", "{0:tint} is like {1:tint} in colour."),
     "moved": ("Does {0:the} move?", "Is {0:the} ever moving?"),
     "direction": ("Which way does {0:the} move?", "In which direction does {0:the} go?"),
+    "kind": ("What is {0:the}?", "What kind of thing is {0:the}?"),
     "order": ("Which moves first, {0:the} or {1:the}?", "Of {0:the} and {1:the}, which is the first to move?"),
     "before": ("Does {0:the} move before {1:the}?", "Is it {0:the} that moves first, and then {1:the}?"),
     "moves": ("How many things move?", "What is the number of things that move?"),

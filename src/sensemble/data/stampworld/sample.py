@@ -31,6 +31,10 @@ from .scene import (
 
 Random = np.random.Generator
 Item = TypeVar("Item")
+CLIP_COLOURS = ("red", "yellow", "green", "cyan", "purple", "grey")
+"""Colours in clips: fewer than in pictures, as a clip has more to learn from than its looks."""
+NOT_IN_CLIPS = ("diamond", "bar")
+"""Shapes that stand in no clip. Each of the others lacks one of the clips' colours in training."""
 STARTS = (1, 4, 7, 10)
 """The frames about which things begin to move or to sound, one each."""
 
@@ -69,12 +73,13 @@ def picture(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -
 def clip(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> Scene:
     """A scene of three things of three kinds and colours: one to three of them move, one sounds. Arguments alike.
 
-    No two things ever touch; moves and the sound begin at least two frames apart.
+    All are large. No two things ever touch; moves and the sound begin at least two frames apart.
     """
+    kinds = clip_kinds(kinds)
     movers = int(random.integers(1, 4))  # before anything is rejected, so that each number is as frequent
     while True:
         chosen = shuffled(random, kinds)[:3]
-        looks = list(zip(shuffled(random, tuple(COLOURS))[:3], chosen, strict=True))
+        looks = list(zip(shuffled(random, CLIP_COLOURS)[:3], chosen, strict=True))
         sounds = {number(kind) % len(SHAPES) for kind in chosen}
         if len(sounds) == 3 and novelties(looks) == ({novel} if novel else frozenset()):
             break
@@ -86,13 +91,18 @@ def clip(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> S
             motion = None
             if place < movers:
                 stop = starts[place] + int(random.integers(4, 6))
-                motion = Motion(pick(random, tuple(DIRECTIONS)), starts[place], stop, int(random.integers(3, 6)))
+                motion = Motion(pick(random, tuple(DIRECTIONS)), starts[place], stop, int(random.integers(5, 8)))
             x, y = (int(part) for part in random.integers(SPAN, size=2))
             sound = starts[3] if place == noisy else None
-            things.append(Thing(kind, colour, pick(random, tuple(RADIUS)), x, y, motion, sound))
+            things.append(Thing(kind, colour, "large", x, y, motion, sound))
         if not any(_touch(a, b) for a, b in combinations(things, 2)):
             break
     return Scene(tuple(shuffled(random, things)), int(random.integers(2**31)), novel)
+
+
+def clip_kinds(kinds: Sequence[str]) -> list[str]:
+    """Those of some kinds that may stand in a clip."""
+    return [kind for kind in kinds if kind not in NOT_IN_CLIPS]
 
 
 def _looks(random: Random, kinds: Sequence[str]) -> list[Name]:

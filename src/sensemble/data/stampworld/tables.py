@@ -16,7 +16,7 @@ from .scene import SHAPES
 from .video import save_clip
 from .words import language as find_language
 
-SCENES = {"pictures": 6000, "clips": 1200}
+SCENES = {"pictures": 6000, "clips": 3000}
 """How many scenes there are unless told otherwise: few enough to train on two cores in minutes."""
 LEAST = 10
 JSON_LINES = ("dialogue", "scenes")
@@ -39,7 +39,7 @@ def write(
 
     Args:
         folder: created, or made anew where an earlier call wrote it.
-        scenes: how many, at least 10; by default 6,000 pictures or 1,200 clips. Eight tenths are for training, one
+        scenes: how many, at least 10; by default 6,000 pictures or 3,000 clips. Eight tenths are for training, one
             for validation, one for test.
         seed: of everything random.
         kind: `pictures` gives tables for captioning, VQA, visual dialogue and classification of statements;
@@ -128,7 +128,9 @@ dialogue/   5 to 10 rounds about each third picture: history, question, 20 candi
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
-video_qa/   five questions a clip; needs_time is true where no single frame tells, needs_sound where no silent clip does
+video_qa/   five questions a clip with five different answers, up to four times as many for training: exists, moved,
+            before and sound_order (yes or no), direction, order, moves, colour, kind, sound and sound_colour;
+            needs_time is true where no single frame tells, needs_sound where no silent clip does
 """,
 }
 _CUTOUTS = """
