@@ -22,7 +22,7 @@ FROM = argument("--from", dest="from_file", metavar="FILE", action="append", def
         "name",
         nargs="?",
         metavar="NAME",
-        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, video_qa, dialogue, translation, retrieval; else the first two",
+        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, video_qa, dialogue, translation, retrieval; else two",
     ),
     argument("--run", dest="run_dir", metavar="DIR", help="folder for the runs (default: runs/demo)"),
     examples=["", "stamps", "captioning"],
