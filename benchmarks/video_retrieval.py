@@ -3,10 +3,10 @@
     python benchmarks/video_retrieval.py           # all frames beside one frame, on held-out combinations
     python benchmarks/video_retrieval.py --valid   # scores on validation clips instead: for choosing settings
 
-Three things of some colours and shapes are filmed in several takes: the same things, of which others move, elsewhere, in
-other directions and another order. A caption says what moves where, in order, and what stays. All test clips hold a
-colour and a shape that training never shows together. A model of single frames can find the takes of a cast at best, not
-the take: its chance of the right one is 1 in TAKES. The gallery is all test clips. 95 % bootstrap over casts.
+Three things of some colours and shapes are filmed in several takes: the same things, of which others move, elsewhere,
+in other directions and another order. A caption says what moves where, in order, and what stays. All test clips hold a
+colour and a shape that training never shows together. A model of single frames can find the takes of a cast at best,
+not the take: its chance of the right one is 1 in TAKES. The gallery is all test clips. 95 % bootstrap over casts.
 """
 
 from __future__ import annotations

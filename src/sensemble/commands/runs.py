@@ -126,9 +126,7 @@ def evaluate(options: argparse.Namespace) -> int:
     RUN,
     DATA,
     argument("-o", "--output", metavar="FILE", help=".csv, .jsonl or .parquet; else JSON lines are printed"),
-    argument(
-        "--labels", metavar="A,B,C", help="zero-shot: the label whose text is nearest, by a retrieval run"
-    ),
+    argument("--labels", metavar="A,B,C", help="zero-shot: the label whose text is nearest, by a retrieval run"),
     argument("--prompt", metavar="TEXT", action="append", help="about a label, {} (default: 'a picture of a {}.')"),
     examples=[
         "runs/mood new.csv -o answers.csv",
