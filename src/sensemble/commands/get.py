@@ -22,7 +22,8 @@ FROM = argument("--from", dest="from_file", metavar="FILE", action="append", def
         "name",
         nargs="?",
         metavar="NAME",
-        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, dialogue, translation, retrieval; else the first two",
+        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, dialogue, translation, retrieval, recommend; else "
+        "the first two",
     ),
     argument("--run", dest="run_dir", metavar="DIR", help="folder for the runs (default: runs/demo)"),
     examples=["", "stamps", "captioning"],
