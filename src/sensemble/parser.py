@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .commands import chat, compare, get, robustness, runs, search
+from .commands import blend, chat, compare, get, robustness, runs, search
 
 COMMANDS = (
     get.demo, get.samples, get.weights, get.cache,
     runs.audit, runs.fit, compare.compare, runs.evaluate, robustness.robustness,
-    runs.predict,
+    blend.blend, runs.predict,
     chat.chat, search.index, search.search,
 )  # fmt: skip
 

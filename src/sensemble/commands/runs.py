@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .base import DATA, JSON, RUN, argument, command, load_run, note, print_json, show_events
+from .base import DATA, JSON, RUN, argument, command, load_model, note, print_json, show_events
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -105,7 +105,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from ..files import write_json
     from ..pipeline import score_lines
 
-    metrics = load_run(options.run_folder).evaluate(options.data)
+    metrics = load_model(options.run_folder).evaluate(options.data)
     if options.output:
         write_json(Path(options.output), metrics)
     if options.json:
@@ -134,7 +134,7 @@ def predict(options: argparse.Namespace) -> int:
 
     if options.output:
         check_suffix(Path(options.output))  # before the work, not after it
-    records = load_run(options.run_folder).predict(options.data)
+    records = load_model(options.run_folder).predict(options.data)
     if options.output:
         write_predictions(Path(options.output), records)
         note(f"{len(records):,} predictions: {options.output}")
