@@ -142,7 +142,7 @@ def test_numbers_are_blended_in_their_own_unit() -> None:
 
 
 def test_texts_are_stacked_by_vote() -> None:
-    frame = pd.DataFrame({"seen": [[float(i % 2), float(i % 3)] for i in range(60)]})
+    frame = pd.DataFrame({"seen": [[float(i % 2), float(i % 3) + i / 1000] for i in range(60)]})
     frame["text"] = [f"{'red' if i % 2 else 'blue'} {i % 3}" for i in range(60)]
     task = {"name": "generate", "target": "text", "vocab": 280, "length": 8, "decoder": {"name": "recurrent"}}
     members = [fit(frame, None, ("seen",), task, epochs=epochs, device="cpu") for epochs in (1, 3)]
