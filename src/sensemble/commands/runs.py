@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .base import DATA, JSON, RUN, argument, command, load_run, note, print_json, show_events
+from .base import DATA, JSON, RUN, argument, command, load_model, load_run, note, print_json, show_events
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -105,7 +105,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from ..files import write_json
     from ..pipeline import score_lines
 
-    metrics = load_run(options.run_folder).evaluate(options.data)
+    metrics = load_model(options.run_folder).evaluate(options.data)
     if options.output:
         write_json(Path(options.output), metrics)
     if options.json:
@@ -141,14 +141,14 @@ def predict(options: argparse.Namespace) -> int:
         check_suffix(Path(options.output))  # before the work, not after it
     if options.prompt and not options.labels:
         raise ConfigError("predict: --prompt is about labels; name them: --labels a,b,c")
-    learner = load_run(options.run_folder)
     if options.labels:
         from ..zero_shot import PROMPT, zero_shot
 
         labels = [each.strip() for each in options.labels.split(",") if each.strip()]
+        learner = load_run(options.run_folder)
         records = zero_shot(learner, options.data, labels, prompt=options.prompt or PROMPT)
     else:
-        records = learner.predict(options.data)
+        records = load_model(options.run_folder).predict(options.data)
     if options.output:
         write_predictions(Path(options.output), records)
         note(f"{len(records):,} predictions: {options.output}")

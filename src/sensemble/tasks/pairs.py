@@ -57,9 +57,9 @@ def collate(table: Table, columns: Sequence[Sequence[str]], same: str | None) ->
 def with_shares(target: Tokens) -> Tokens:
     """`(n, 3) -> (n, 4)`: adds the share of the rows that show the row's candidate, in parts of `WHOLE`."""
     values, here = target.values[:, 1], target.mask[:, 1]
-    codes, counts = values[here].unique(return_inverse=True, return_counts=True)[1:]
+    _, codes, counts = np.unique(values[here].numpy(), return_inverse=True, return_counts=True)
     share = torch.zeros_like(values)
-    share[here] = counts[codes] * WHOLE // max(1, len(codes))
+    share[here] = torch.from_numpy(counts[codes] * WHOLE // max(1, len(codes)))
     return Tokens(torch.cat([target.values, share.unsqueeze(1)], 1), torch.cat([target.mask, here.unsqueeze(1)], 1))
 
 
