@@ -84,6 +84,9 @@ class TrainConfig:
     """Chance that a present input is hidden from a training row; never all of a row's."""
     together: str | None = None
     """Input whose equal values come into one batch, such as a picture for all its questions: it is encoded once."""
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """`balanced`: an epoch of the same length shows each class equally often, rows of rare ones again and again; the
+    class of a row with several labels is the rarest of them."""
     patience: int = 3
     """Epochs without a better validation score before stopping; 0 trains to the end."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from . import evaluate
@@ -22,6 +23,7 @@ from .checkpoint import Place, learned, load_weights, set_learned
 from .config import TrainConfig
 from .data.load import Samples
 from .encoders.base import Pace
+from .errors import ConfigError
 from .files import recover
 from .network import Network
 from .tasks.base import Task
@@ -108,6 +110,11 @@ def train(
     Yields:
         A record after every step; the last one of an epoch carries the validation metrics.
     """
+    if task.tunes and valid is None:
+        raise ConfigError(
+            "task: thresholds are chosen on validation rows, and there are none; give data.valid or data.valid_share"
+        )
+    strata = _strata(task, samples) if config.sampler == "balanced" else None
     if valid is not None and 0 < task.valid_rows < len(valid):
         valid = valid.take(np.linspace(0, len(valid) - 1, task.valid_rows).astype(np.int64))
     if network.imputers:
@@ -132,7 +139,7 @@ def train(
     try:
         while state.epoch < config.epochs and not state.finished:
             together = config.together if config.together in samples.stores else None
-            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch, together=together)
+            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch, together=together, strata=strata)
             stream = samples.stream(batches[state.batch :], pin=device.type == "cuda")
             network.train()
             while state.batch < len(batches):
@@ -164,7 +171,8 @@ def train(
             scores, better = None, True
             if valid is not None:
                 found = evaluate.answers(network, task.quick(), valid, batch=config.batch)
-                scores = evaluate.values(task, found, valid)
+                assert valid.target is not None
+                scores = evaluate.values(task.tuned(found, valid.target), found, valid)
                 better = improves(task, scores, valid, state.best)
             if better:
                 state.best = scores[task.metric] if scores else None
@@ -269,6 +277,15 @@ def improves(task: Task, scores: dict[str, float], valid: Samples, best: float |
     assert valid.target is not None
     higher = task.metrics(task.trivial(len(valid)), valid.target)[task.metric].higher
     return score > best if higher else score < best
+
+
+def _strata(task: Task, samples: Samples) -> NDArray[np.int64]:
+    """The kind of each training row."""
+    assert samples.target is not None
+    found = task.strata(samples.target)
+    if found is None:
+        raise ConfigError("train.sampler: `balanced` is for tasks with classes; leave it out")
+    return found
 
 
 def pick_device(name: str) -> torch.device:
