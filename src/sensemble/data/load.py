@@ -256,7 +256,7 @@ class Samples:
         if strata is None:
             order = torch.randperm(len(self), generator=generator)
         else:
-            order = balanced(torch.as_tensor(strata), generator)
+            order = balanced(strata, generator)
         if together is not None:
             index = self.stores[together].index
             rank = torch.randperm(int(index.max()) + 2, generator=generator)  # of each value; the last one: missing
@@ -271,7 +271,7 @@ class Samples:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
 
 
-def balanced(strata: Tensor, generator: torch.Generator) -> Tensor:
+def balanced(strata: np.ndarray[Any, np.dtype[np.int64]], generator: torch.Generator) -> Tensor:
     """`(n,)` row numbers in random order, those of each kind equally often up to the remainder.
 
     Of a frequent kind some rows are left out, others in each epoch; those of a rare one come again and again, each as
@@ -281,7 +281,7 @@ def balanced(strata: Tensor, generator: torch.Generator) -> Tensor:
         strata: `(n,)` the kind of each row.
         generator: of the draw.
     """
-    kinds = [torch.nonzero(strata == kind)[:, 0] for kind in strata.unique()]
+    kinds = [torch.from_numpy(np.flatnonzero(strata == kind)) for kind in np.unique(strata)]
     count, rest = divmod(len(strata), max(len(kinds), 1))
     lucky = set(torch.randperm(len(kinds), generator=generator)[:rest].tolist())
     drawn = []

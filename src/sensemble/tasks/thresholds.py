@@ -42,8 +42,8 @@ def choose(rule: str, scores: NDArray[np.float64], truths: NDArray[np.bool_]) ->
 
     `f1` takes the best F1; `precision=p` the most recall among thresholds that are right in at least p of what they
     answer, or where none is, the most precise one; `recall=r` the most precision among those that find at least r of
-    the positive rows. It lies half-way between two scores, so that neither is on the edge. Without a positive row there is nothing to
-    choose by: 0.5.
+    the positive rows. It lies half-way between two scores, so that neither is on the edge. Without a positive row there
+    is nothing to choose by: 0.5.
 
     Args:
         rule: as `parse` reads it, not `none`.
