@@ -244,7 +244,7 @@ def test_every_key_of_a_run_is_documented(place: Path) -> None:
     assert main(["fit", "train.csv", "train.epochs=1", "--target", "label", "--run", "run"]) == 0
     page = (ROOT / "docs/files.md").read_text(encoding="utf-8")
     # written for other tasks, and in trainings of several stages
-    only = {"details.json": {"residuals", "examples", "lengths"}, "history.jsonl": {"stage"}}
+    only = {"details.json": {"residuals", "examples", "lengths", "thresholds"}, "history.jsonl": {"stage"}}
     for file in ("audit.json", "metrics.json", "verdict.json", "details.json", "history.jsonl"):
         lines = (place / "run" / file).read_text(encoding="utf-8")
         written = set(json.loads(lines.splitlines()[-1] if file.endswith("l") else lines))

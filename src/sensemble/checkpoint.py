@@ -44,6 +44,12 @@ class Place:
         with replace_folder(self.folder / name) as new:
             self._write(new, network)
 
+    def amend(self, name: str) -> None:
+        """Writes the extras beside the weights of `best` or `last` anew, each file whole or not at all."""
+        if recover(self.folder / name):
+            for file, text in self.extras.items():
+                write(self.folder / name / file, text)
+
     def save_last(self, network: Network, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
         """Writes `last` with all that a resumed run needs."""
         with replace_folder(self.folder / "last") as new:

@@ -122,6 +122,14 @@ def answers(network: Network, task: Task, samples: Samples, *, batch: int = 256)
     return answer_subsets(network, task, samples, [list(samples.stores)], batch=batch)[0]
 
 
+def tuned(network: Network, task: Task, valid: Samples | None, *, batch: int = 256) -> Task:
+    """The task with what it chooses on validation rows, for a trained network; itself if it chooses nothing."""
+    if not task.tunes or valid is None:
+        return task
+    assert valid.target is not None
+    return task.tuned(answers(network, task, valid, batch=batch), valid.target)
+
+
 def subsets(task: Task, names: Sequence[str]) -> list[tuple[str, ...]]:
     """Every subset of the inputs from which the task can answer, smallest first, in their order.
 

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .commands import blend, chat, compare, get, robustness, runs, search
+from .commands import blend, chat, compare, get, robustness, runs, search, tune
 
 COMMANDS = (
     get.demo, get.samples, get.weights, get.cache,
-    runs.audit, runs.fit, compare.compare, runs.evaluate, robustness.robustness,
+    runs.audit, runs.fit, compare.compare, tune.tune, runs.evaluate, robustness.robustness,
     blend.blend, runs.predict,
     chat.chat, search.index, search.search,
 )  # fmt: skip

@@ -217,6 +217,12 @@ class Job:
             text = epoch_line(progress, self.config, self.task.metric) if progress.valid else ""
             yield Event("fit", text, progress.step, progress.steps, progress)
         self.history = log.lines
+        self.task = evaluate.tuned(self.network, self.task, self.parts.get("valid"))
+        if self.task.told():
+            place = self._place()
+            if place is not None:
+                place.amend("best")
+            yield Event("fit", self.task.told())
 
     def _evaluate(self) -> Iterator[Event]:
         assert self.task is not None and self.network is not None
@@ -266,13 +272,24 @@ class Job:
                 yield Event("verdict", "", step.step, step.steps, step, about=name)
             else:
                 alone[name] = step
+                self._amend_single(name, step)
+
+    def _amend_single(self, name: str, answers: dict[str, Answers]) -> None:
+        """Keeps what the model of a single input chooses on validation rows beside it."""
+        valid = self.parts.get("valid")
+        if self.folder is None or self.task is None or not self.task.tunes or valid is None:
+            return
+        assert valid.target is not None
+        place = self._place(name, self.task.tuned(answers["valid"], valid.target))
+        assert place is not None
+        place.amend("best")
 
     def _details(self) -> dict[str, Any]:
         assert self.task is not None and self.network is not None and self.answers is not None
         test = self.parts["test"]
         assert test.target is not None
         return {
-            **self.task.details(self.answers, test.target),
+            **self.task.details(self.answers, test.target, evaluate.weights(test, seed=self.config.seed)),
             "mistakes": mistakes(self.task, self.answers, test, self.inputs),
             "versions": versions(),
             "seed": self.config.seed,
@@ -282,16 +299,17 @@ class Job:
             "seconds": self.seconds,
         }
 
-    def _place(self, single: str | None = None) -> Place | None:
-        """Where the model is kept, or that of a single input."""
-        if self.folder is None or self.task is None:
+    def _place(self, single: str | None = None, task: Task | None = None) -> Place | None:
+        """Where the model is kept, or that of a single input, with another task if one is given."""
+        task = task or self.task
+        if self.folder is None or task is None:
             return None
         if single is None:
-            return Place(self.folder, model_files(self.config, self.inputs, self.task))
+            return Place(self.folder, model_files(self.config, self.inputs, task))
         names = self._rivals()[single]
         config = self.config.replace(inputs={name: self.config.specs[name] for name in names})
         inputs = [item for item in self.inputs if item.name in names]
-        return Place(self.folder / "singles" / safe_name(single), model_files(config, inputs, self.task))
+        return Place(self.folder / "singles" / safe_name(single), model_files(config, inputs, task))
 
     def _rivals(self) -> dict[str, list[str]]:
         """The inputs that the verdict trains alone, and what each needs beside it."""

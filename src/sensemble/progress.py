@@ -17,6 +17,7 @@ BUSY = {
     "evaluate": "Evaluating",
     "verdict": "Verdict",
     "compare": "Comparing",
+    "tune": "Tuning",
 }
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from .balance import Balance
 from .checkpoint import Place, learned, load_weights, set_learned
 from .data.load import Samples
+from .errors import ConfigError
 from .files import recover
 from .network import Network
 from .objectives.base import Objective
@@ -111,6 +113,11 @@ def train(
     Yields:
         A record after every step; the last one of an epoch carries the validation metrics.
     """
+    if not isinstance(task, Objective) and task.tunes and valid is None:
+        raise ConfigError(
+            "task: thresholds are chosen on validation rows, and there are none; give data.valid or data.valid_share"
+        )
+    strata = _strata(task, samples) if config.sampler == "balanced" else None
     if valid is not None and 0 < task.valid_rows < len(valid):
         valid = valid.take(np.linspace(0, len(valid) - 1, task.valid_rows).astype(np.int64))
     if network.imputers:
@@ -135,7 +142,7 @@ def train(
     try:
         while state.epoch < config.epochs and not state.finished:
             together = config.together if config.together in samples.stores else None
-            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch, together=together)
+            batches = samples.shuffled(config.batch, seed=seed, epoch=state.epoch, together=together, strata=strata)
             stream = samples.stream(batches[state.batch :], pin=device.type == "cuda")
             network.train()
             while state.batch < len(batches):
@@ -220,6 +227,14 @@ def hide(batch: Batch, rate: float, sides: Sequence[Sequence[str]] | None = None
         hidden[emptied, keep[emptied]] = False
         inputs |= {name: inputs[name].hide(hidden[:, index]) for index, name in enumerate(names)}
     return Batch(inputs, batch.target, batch.weight)
+
+
+def _strata(task: Task | Objective, samples: Samples) -> NDArray[np.int64]:
+    """The kind of each training row."""
+    found = None if isinstance(task, Objective) or samples.target is None else task.strata(samples.target)
+    if found is None:
+        raise ConfigError("train.sampler: `balanced` is for tasks with classes; leave it out")
+    return found
 
 
 def _progress(

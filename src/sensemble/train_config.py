@@ -26,6 +26,9 @@ class TrainConfig:
     a straight line from the first step to the last."""
     together: str | None = None
     """Input whose equal values come into one batch, such as a picture for all its questions: it is encoded once."""
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """`balanced`: an epoch of the same length shows each class equally often, rows of rare ones again and again; the
+    class of a row with several labels is the rarest of them."""
     alone: float = 0.0
     """Weight of the mean loss of each input by itself, added to the loss of all together. See `balance.py`."""
     modulate: float = 0.0

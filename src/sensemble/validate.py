@@ -18,7 +18,8 @@ def validate(network: Network, task: Task | Objective, valid: Samples, *, batch:
     if isinstance(task, Objective):
         return {task.metric: _loss(network, task, valid, batch)}
     found = evaluate.answers(network, task.quick(), valid, batch=batch)
-    return evaluate.values(task, found, valid)
+    assert valid.target is not None
+    return evaluate.values(task.tuned(found, valid.target), found, valid)
 
 
 def improves(task: Task | Objective, scores: dict[str, float], valid: Samples, best: float | None) -> bool:

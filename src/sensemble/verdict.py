@@ -122,12 +122,16 @@ def judge(
     assert test.target is not None
     rivals: dict[str, Answers] = {name: found["test"] for name, found in alone.items()}
     rivals["trivial"] = task.trivial(len(test))
+    tasks = dict.fromkeys(rivals, task)  # each with what it chooses on the validation rows, as the model itself
     if "valid" in parts and len(alone) > 1:
-        assert parts["valid"].target is not None
-        stacker = task.stack([found["valid"] for found in alone.values()], parts["valid"].target)
+        known = parts["valid"].target
+        assert known is not None
+        tasks |= {name: task.tuned(found["valid"], known) for name, found in alone.items()}
+        stacker = task.stack([found["valid"] for found in alone.values()], known)
         rivals["stacking"] = stacker([found["test"] for found in alone.values()])
+        tasks["stacking"] = task.tuned(stacker([found["valid"] for found in alone.values()]), known)
     metric = task.metrics(fused, test.target)[task.metric]
-    others = {name: task.metrics(given, test.target)[task.metric] for name, given in rivals.items()}
+    others = {name: tasks[name].metrics(given, test.target)[task.metric] for name, given in rivals.items()}
     sign = 1 if metric.higher else -1
     values = {name: evaluate.interval(each, draws) for name, each in {"fused": metric, **others}.items()}
     best = max(alone, key=lambda name: np.nan_to_num(sign * values[name]["value"], nan=-np.inf))

@@ -75,6 +75,16 @@ def calibration_error(labels: Array, probabilities: Array) -> float:
     return total
 
 
+def recall_at(truth: Array, scores: Array, precision: float = 0.9) -> float:
+    """The recall of the best of all thresholds, one by one."""
+    if not truth.any():
+        return float("nan")
+    said = [scores >= cut for cut in np.unique(scores)]
+    return max(
+        (truth & each).sum() / truth.sum() if (truth & each).sum() >= precision * each.sum() else 0 for each in said
+    )
+
+
 def expected(labels: Array, probabilities: Array, positive: int) -> dict[str, float]:
     """Every score, from scikit-learn, on plain rows."""
     num = probabilities.shape[1]
@@ -97,6 +107,7 @@ def expected(labels: Array, probabilities: Array, positive: int) -> dict[str, fl
                 "f1": reference.f1_score(truth, guess),
                 "roc_auc": roc_auc(truth, chance),
                 "pr_auc": pr_auc(truth, chance),
+                "recall_at_precision_90": recall_at(truth, chance),
                 "brier": reference.brier_score_loss(truth, chance, pos_label=True),
             }
         else:
@@ -274,6 +285,7 @@ def expected_sets(labels: Array, probabilities: Array, mask: Array) -> dict[str,
         "f1_samples": by_row(f1),
         "roc_auc": defined(by_label(roc_auc, probabilities)),
         "pr_auc": defined(by_label(pr_auc, probabilities)),
+        "recall_at_precision_90": defined(by_label(recall_at, probabilities)),
         "hamming_loss": reference.hamming_loss(truth, guess) if mask.any() else np.nan,
         "log_loss": log_loss(truth, np.stack([1 - chance, chance], 1)) if mask.any() else np.nan,
     }

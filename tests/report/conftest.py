@@ -184,6 +184,7 @@ def details(draw: random.Random) -> dict[str, Any]:
                 "precision": 0.81 + 0.01 * at,
                 "recall": 0.93 - 0.012 * at,
                 "f1": 0.86 - 0.003 * at,
+                "intervals": {"recall": [0.9 - 0.012 * at, 0.95 - 0.012 * at], "f1": [0.8, None]},
             }
             for at, label in enumerate(CLASSES)
         ],

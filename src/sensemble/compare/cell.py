@@ -73,18 +73,19 @@ class Bench:
         for _ in fit(network, prepared.task, learn, parts.get("valid"), config, seed=seed):
             pass
         seconds, processor = time.monotonic() - before, time.process_time() - spent
-        answers = evaluate.answers(network, prepared.task, test)
+        task = evaluate.tuned(network, prepared.task, parts.get("valid"))
+        answers = evaluate.answers(network, task, test)
         assert test.target is not None
-        records, truth = prepared.task.records(answers), prepared.task.truth(test.target)
+        records, truth = task.records(answers), task.truth(test.target)
         return {
             "format": 1,
             "variant": variant.name,
             "repeat": cell.repeat,
             "fold": cell.fold,
-            "metric": prepared.task.metric,
-            "higher": prepared.task.metrics(answers, test.target)[prepared.task.metric].higher,
-            "scores": evaluate.values(prepared.task, answers, test),
-            "trivial": evaluate.values(prepared.task, prepared.task.trivial(len(test)), test),
+            "metric": task.metric,
+            "higher": task.metrics(answers, test.target)[task.metric].higher,
+            "scores": evaluate.values(task, answers, test),
+            "trivial": evaluate.values(task, task.trivial(len(test)), test),
             "rows": len(test),
             "train_rows": len(learn),
             "seconds": round(seconds, 3),

@@ -234,7 +234,15 @@ class Samples:
         rows = torch.arange(len(self)) if order is None else order
         yield from torch.split(rows, size)
 
-    def shuffled(self, size: int, *, seed: int, epoch: int, together: str | None = None) -> list[Tensor]:
+    def shuffled(
+        self,
+        size: int,
+        *,
+        seed: int,
+        epoch: int,
+        together: str | None = None,
+        strata: np.ndarray[Any, np.dtype[np.int64]] | None = None,
+    ) -> list[Tensor]:
         """An epoch's batches: shuffled, and rows of like length together where lengths differ much.
 
         A pure function of seed and epoch, so that a resumed run sees the same batches.
@@ -244,9 +252,13 @@ class Samples:
             seed: of the order.
             epoch: likewise.
             together: an input; rows that share its value follow each other, the lengths notwithstanding.
+            strata: `(n,)` the kind of each row: then rows of each kind come equally often, in as many rows as ever.
         """
         generator = torch.Generator().manual_seed(seed * 100_003 + epoch)
-        order = torch.randperm(len(self), generator=generator)
+        if strata is None:
+            order = torch.randperm(len(self), generator=generator)
+        else:
+            order = balanced(strata, generator)
         if together is not None:
             index = self.stores[together].index
             rank = torch.randperm(int(index.max()) + 2, generator=generator)  # of each value; the last one: missing
@@ -259,6 +271,32 @@ class Samples:
             order = torch.cat([rows[long.argsort(stable=True)] for rows, long in zip(*pools, strict=True)])
         batches = list(torch.split(order, size))
         return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
+
+
+def balanced(strata: np.ndarray[Any, np.dtype[np.int64]], generator: torch.Generator) -> Tensor:
+    """`(n,)` row numbers in random order, those of each kind equally often up to the remainder.
+
+    Of a frequent kind some rows are left out, others in each epoch; those of a rare one come again and again, each as
+    often as the others up to once.
+
+    Args:
+        strata: `(n,)` the kind of each row.
+        generator: of the draw.
+    """
+    kinds = [torch.from_numpy(np.flatnonzero(strata == kind)) for kind in np.unique(strata)]
+    count, rest = divmod(len(strata), max(len(kinds), 1))
+    lucky = set(torch.randperm(len(kinds), generator=generator)[:rest].tolist())
+    drawn = []
+    for number, rows in enumerate(kinds):
+        wanted = count + (number in lucky)
+        rounds = math.ceil(wanted / len(rows))
+        drawn.append(
+            torch.cat([rows[torch.randperm(len(rows), generator=generator)] for _ in range(rounds)])[:wanted]
+            if rounds
+            else rows[:0]
+        )
+    order = torch.cat(drawn)
+    return order[torch.randperm(len(order), generator=generator)]
 
 
 Loaded = tuple[dict[str, Store], list[Problem]]

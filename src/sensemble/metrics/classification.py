@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Array, Metric, Statistic, check_finite, chunked, quotient, ratio, tally
+from .base import CELLS, Array, Metric, Statistic, check_finite, chunked, quotient, ratio, tally
 
 Integers = NDArray[np.integer]
 Truths = NDArray[np.bool_]
@@ -34,14 +34,19 @@ THRESHOLD = 0.5
 
 
 def classification_metrics(
-    probabilities: Array, labels: Integers, classes: Sequence[str], positive: int | None
+    probabilities: Array,
+    labels: Integers,
+    classes: Sequence[str],
+    positive: int | None,
+    chosen: Integers | None = None,
+    at_precision: float = 0.9,
 ) -> dict[str, Metric]:
     """Metrics for one label a row.
 
     Always: `accuracy`, `balanced_accuracy`, `f1_macro`, `f1_weighted`, `log_loss`, `brier`, and `ece`, the
-    calibration error over 15 bins (`calibration`). Two classes: `precision`, `recall`, `f1`, `roc_auc` and
-    `pr_auc` (average precision) of the positive one. Otherwise: `f1_micro`, `precision_macro`,
-    `recall_macro`, and `roc_auc` and `pr_auc` as means of each class against the rest.
+    calibration error over 15 bins (`calibration`). Two classes: `precision`, `recall`, `f1`, `roc_auc`,
+    `pr_auc` (average precision) and `recall_at_precision_90` of the positive one. Otherwise: `f1_micro`,
+    `precision_macro`, `recall_macro`, and `roc_auc` and `pr_auc` as means of each class against the rest.
 
     `brier` is the mean squared error of the probabilities, summed over classes, and for two classes of the
     positive one alone (Brier 1950): 0 to 1 for two, 0 to 2 for more.
@@ -51,6 +56,8 @@ def classification_metrics(
         labels: `(n,)` indices of classes.
         classes: the C labels.
         positive: which of two classes is the positive one; the second if `None`.
+        chosen: `(n,)` the classes answered, where they are not the most probable ones. Calibration is about those.
+        at_precision: that of `recall_at_precision_*`, a share.
 
     Raises:
         UserError: a probability is NaN.
@@ -61,45 +68,54 @@ def classification_metrics(
     """
     num = len(classes)
     probabilities = _check(probabilities, labels, num)
-    predicted = probabilities.argmax(1)
-    hits = predicted == labels
+    predicted = probabilities.argmax(1) if chosen is None else chosen
     truths = labels[:, None] == np.arange(num)  # (n, C)
 
-    accuracy = Metric(quotient(hits))
+    accuracy = Metric(quotient(predicted == labels))
     metrics = {"accuracy": accuracy, "balanced_accuracy": Metric(_decided(labels, predicted, num, _balanced_accuracy))}
     if num == 2:
-        chosen = 1 if positive is None else positive
+        wanted = 1 if positive is None else positive
         for name, score in (("precision", _precision), ("recall", _recall), ("f1", _f1)):
-            metrics[name] = Metric(_decided(labels, predicted, num, _of_class(score, chosen)))
+            metrics[name] = Metric(_decided(labels, predicted, num, _of_class(score, wanted)))
     else:
         metrics["f1_micro"] = accuracy  # every miss is one false positive and one false negative
         metrics["precision_macro"] = Metric(_decided(labels, predicted, num, _macro(_precision)))
         metrics["recall_macro"] = Metric(_decided(labels, predicted, num, _macro(_recall)))
     metrics["f1_macro"] = Metric(_decided(labels, predicted, num, _macro(_f1)))
     metrics["f1_weighted"] = Metric(_decided(labels, predicted, num, _f1_weighted))
-    against_rest = [chosen] if num == 2 else range(num)
-    for name, curve in (("roc_auc", _roc_auc), ("pr_auc", _average_precision)):
-        metrics[name] = Metric(_ranked(probabilities, truths, np.ones_like(truths), against_rest, curve))
+    against_rest = [wanted] if num == 2 else range(num)
+    for name, curve in _curves(at_precision).items():
+        if name in ("roc_auc", "pr_auc") or num == 2:
+            metrics[name] = Metric(_ranked(probabilities, truths, np.ones_like(truths), against_rest, curve))
     metrics["log_loss"] = Metric(quotient(-np.log(np.maximum(probabilities[truths], CLIP))), higher=False)
     squares = ((probabilities - truths) ** 2)[:, against_rest].sum(1)
     metrics["brier"] = Metric(quotient(squares), higher=False)
-    metrics["ece"] = Metric(_calibration_error(probabilities, hits), higher=False)
+    metrics["ece"] = Metric(_calibration_error(probabilities, probabilities.argmax(1) == labels), higher=False)
     return metrics
 
 
-def multilabel_metrics(probabilities: Array, labels: Integers, mask: Truths, names: Sequence[str]) -> dict[str, Metric]:
+def multilabel_metrics(
+    probabilities: Array,
+    labels: Integers,
+    mask: Truths,
+    names: Sequence[str],
+    chosen: Truths | None = None,
+    at_precision: float = 0.9,
+) -> dict[str, Metric]:
     """Metrics for sets of labels, some of which may be unknown.
 
     `accuracy` (all known labels of a row right), `hamming_loss` (share of known labels that are wrong),
-    `f1_micro`, `f1_macro`, `f1_samples` (mean over rows), `roc_auc` and `pr_auc` (means over labels; the latter is
-    known as mAP), `log_loss` (mean over known labels), and `f1:NAME` for each label. An unknown label counts
-    nowhere, and a row of which none is known is left out.
+    `f1_micro`, `f1_macro`, `f1_samples` (mean over rows), `roc_auc`, `pr_auc` and `recall_at_precision_90` (means over
+    labels; the second is known as mAP), `log_loss` (mean over known labels), and `f1:NAME` for each label. An unknown
+    label counts nowhere, and a row of which none is known is left out.
 
     Args:
         probabilities: `(n, K)`, one probability a label.
         labels: `(n, K)` of 0 and 1; what stands in masked ones is ignored.
         mask: `(n, K)`, true = known.
         names: of the K labels.
+        chosen: `(n, K)` the labels answered, where they are not those from a probability of 0.5 on.
+        at_precision: that of `recall_at_precision_*`, a share.
 
     Raises:
         UserError: a probability is NaN.
@@ -108,7 +124,7 @@ def multilabel_metrics(probabilities: Array, labels: Integers, mask: Truths, nam
     assert probabilities.shape == labels.shape == mask.shape == (len(labels), len(names))
     check_finite(probabilities)
     truths = (labels == 1) & mask
-    predicted = (probabilities >= THRESHOLD) & mask
+    predicted = (probabilities >= THRESHOLD if chosen is None else chosen) & mask
     wrong = truths ^ predicted
     known = mask.sum(1)  # (n,)
     scored = known > 0
@@ -135,8 +151,10 @@ def multilabel_metrics(probabilities: Array, labels: Integers, mask: Truths, nam
         "f1_micro": Metric(f1_micro),
         "f1_macro": Metric(lambda weights: _mean_of_defined(f1_each(weights))),
         "f1_samples": Metric(quotient(ratio(above.sum(1), below.sum(1), empty=0), scored)),
-        "roc_auc": Metric(_ranked(probabilities, truths, mask, columns, _roc_auc)),
-        "pr_auc": Metric(_ranked(probabilities, truths, mask, columns, _average_precision)),
+        **{
+            name: Metric(_ranked(probabilities, truths, mask, columns, curve))
+            for name, curve in _curves(at_precision).items()
+        },
         "hamming_loss": Metric(quotient(wrong.sum(1), known), higher=False),
         "log_loss": Metric(quotient(surprise.sum(1), known), higher=False),
     }
@@ -183,22 +201,100 @@ def calibration(probabilities: Array, labels: Integers, bins: int = 15) -> list[
     ]
 
 
-def per_class(probabilities: Array, labels: Integers, classes: Sequence[str]) -> list[dict[str, Any]]:
+def per_class(
+    probabilities: Array,
+    labels: Integers,
+    classes: Sequence[str],
+    chosen: Integers | None = None,
+    draws: Array | None = None,
+) -> list[dict[str, Any]]:
     """For each class its `label`, how many `rows` have it, and its `precision`, `recall` and `f1`.
 
     Args:
         probabilities: `(n, C)`.
         labels: `(n,)` indices of classes.
         classes: the C labels.
+        chosen: `(n,)` the classes answered, where they are not the most probable ones.
+        draws: `(R, n)` bootstrap resamples: then `intervals`, by score `[low, high]`, from those in which the class
+            occurs.
     """
     probabilities = _check(probabilities, labels, len(classes))
-    counts = _Counts(np.ones((1, len(labels))), labels, probabilities.argmax(1), len(classes))
-    return [
-        {"label": label, "rows": int(rows), "precision": float(precision), "recall": float(recall), "f1": float(f1)}
-        for label, rows, precision, recall, f1 in zip(
-            classes, counts.real[0], _precision(counts)[0], _recall(counts)[0], _f1(counts)[0], strict=True
-        )
+    predicted = probabilities.argmax(1) if chosen is None else chosen
+
+    def count(weights: Array) -> _Counts:
+        return _Counts(weights, labels, predicted, len(classes))
+
+    return _class_rows(classes, count, len(labels), draws)
+
+
+def per_label(
+    probabilities: Array,
+    labels: Integers,
+    mask: Truths,
+    names: Sequence[str],
+    chosen: Truths,
+    draws: Array | None = None,
+    at_precision: float = 0.9,
+) -> list[dict[str, Any]]:
+    """As `per_class`, for sets of labels, over the rows where the label is known; and `recall_at_precision_*`.
+
+    Args:
+        probabilities: `(n, K)`, one a label.
+        labels: `(n, K)` of 0 and 1.
+        mask: `(n, K)`, true = known.
+        names: of the K labels.
+        chosen: `(n, K)` the labels answered.
+        draws: `(R, n)` bootstrap resamples, for `intervals`.
+        at_precision: a share.
+    """
+    truths, predicted = (labels == 1) & mask, chosen & mask
+    rows = _class_rows(names, lambda weights: _SetCounts(weights, truths, predicted), len(labels), draws)
+    name, ones = at_name(at_precision), np.ones((1, len(labels)))
+    for place, row in enumerate(rows):
+        statistic = _ranked(probabilities, truths, mask, [place], _recall_at(at_precision))
+        row[name] = float(statistic(ones)[0])
+        if draws is not None:
+            row["intervals"][name] = _ends(statistic(draws))
+    return rows
+
+
+def at_name(precision: float) -> str:
+    """The name of the recall at a precision.
+
+    >>> at_name(0.9)
+    'recall_at_precision_90'
+    """
+    return f"recall_at_precision_{100 * precision:g}"
+
+
+def _class_rows(
+    names: Sequence[str], count: Callable[[Array], _Counts | _SetCounts], num: int, draws: Array | None
+) -> list[dict[str, Any]]:
+    scores: dict[str, Callable[[Any], Array]] = {"precision": _precision, "recall": _recall, "f1": _f1}
+    counts = count(np.ones((1, num)))
+    rows: list[dict[str, Any]] = [
+        {"label": name, "rows": int(counts.real[0, place])}
+        | {key: float(score(counts)[0, place]) for key, score in scores.items()}
+        for place, name in enumerate(names)
     ]
+    if draws is not None:
+        step = max(1, CELLS // max(1, num))
+        drawn = [count(draws[start : start + step]) for start in range(0, len(draws), step)]
+        for key, score in scores.items():
+            # (R, C): recall needs a row of the class, precision and F1 one that has it or is said to
+            parts = [
+                _where(each.real > 0 if key == "recall" else each.real + each.said > 0, score(each)) for each in drawn
+            ]
+            values = np.concatenate(parts) if parts else np.empty((0, len(names)))
+            for place, row in enumerate(rows):
+                row.setdefault("intervals", {})[key] = _ends(values[:, place])
+    return rows
+
+
+def _ends(values: Array) -> list[float]:
+    """The 2.5th and 97.5th percentile of what is known."""
+    known = values[~np.isnan(values)]
+    return [float(end) for end in np.percentile(known, [2.5, 97.5])] if len(known) else [float("nan")] * 2
 
 
 def _check(probabilities: Array, labels: Integers, num: int) -> Array:
@@ -222,19 +318,28 @@ class _Counts:
         self.hits = tally(weights[:, right], labels[right], num)
 
 
+class _SetCounts:
+    """The same for sets: `(R, K)` weighted rows by label."""
+
+    def __init__(self, weights: Array, truths: Truths, predicted: Truths) -> None:
+        self.real, self.said, self.hits = (
+            weights @ each.astype(np.float64) for each in (truths, predicted, truths & predicted)
+        )
+
+
 def _decided(labels: Integers, predicted: Integers, num: int, score: Callable[[_Counts], Array]) -> Statistic:
     return chunked(lambda weights: _where(weights.sum(1) > 0, score(_Counts(weights, labels, predicted, num))))
 
 
-def _precision(counts: _Counts) -> Array:
+def _precision(counts: _Counts | _SetCounts) -> Array:
     return ratio(counts.hits, counts.said, empty=0)
 
 
-def _recall(counts: _Counts) -> Array:
+def _recall(counts: _Counts | _SetCounts) -> Array:
     return ratio(counts.hits, counts.real, empty=0)
 
 
-def _f1(counts: _Counts) -> Array:
+def _f1(counts: _Counts | _SetCounts) -> Array:
     return ratio(2 * counts.hits, counts.real + counts.said, empty=0)
 
 
@@ -318,6 +423,33 @@ def _average_precision(scores: Array, positive: Truths) -> Statistic:
         return ratio((hits * ratio(found, listed, empty=0)).sum(1), positives)
 
     return statistic
+
+
+def _recall_at(precision: float) -> Callable[[Array, Truths], Statistic]:
+    """The most positive rows that a threshold finds among those right in so large a share of what they list.
+
+    The threshold is chosen on the very rows, so the score is that of the best choice, as with any curve; 0 where none
+    is so precise.
+    """
+
+    def curve(scores: Array, positive: Truths) -> Statistic:
+        at = _levels(scores, positive)
+
+        def statistic(weights: Array) -> Array:
+            hits, _, below = at(weights)
+            positives = hits.sum(1)
+            found = positives[:, None] - (hits.cumsum(1) - hits)
+            listed = weights.sum(1)[:, None] - below
+            good = ratio(found, listed, empty=0) >= precision - 1e-12
+            return ratio(np.where(good, found, 0).max(1, initial=0), positives)
+
+        return statistic
+
+    return curve
+
+
+def _curves(at_precision: float) -> dict[str, Callable[[Array, Truths], Statistic]]:
+    return {"roc_auc": _roc_auc, "pr_auc": _average_precision, at_name(at_precision): _recall_at(at_precision)}
 
 
 # Probabilities.

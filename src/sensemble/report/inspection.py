@@ -98,13 +98,16 @@ def texts(run: Run) -> View | None:
 def per_class(run: Run) -> View | None:
     """Scores of each class; where classes are many, the hardest stand open."""
     keys = ("label", "rows", "precision", "recall", "f1")
-    rows = [{key: row.get(key) for key in keys} for row in _details(run).get("per_class") or []]
+    given = _details(run).get("per_class") or []
+    rows = [{**{key: row.get(key) for key in keys}, "intervals": row.get("intervals") or {}} for row in given]
     if not rows:
         return None
+    cuts = _details(run).get("thresholds") or {}
+    chosen = {"rule": cuts.get("rule"), "from": list((cuts.get("from") or {}).items())} if cuts else None
     if len(rows) <= MOST_CLASSES:
-        return {"rows": rows, "rest": []}
+        return {"rows": rows, "rest": [], "thresholds": chosen}
     rows.sort(key=lambda row: (finite(row["f1"]) is None, finite(row["f1"])))
-    return {"rows": rows[: MOST_CLASSES // 2], "rest": rows[MOST_CLASSES // 2 :]}
+    return {"rows": rows[: MOST_CLASSES // 2], "rest": rows[MOST_CLASSES // 2 :], "thresholds": chosen}
 
 
 def residuals(run: Run) -> list[View]:

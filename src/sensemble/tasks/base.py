@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ..data.table import Table
 from ..errors import ConfigError
 from ..fusion.base import Fusion
-from ..metrics.base import Metric
+from ..metrics.base import Array, Metric
 from ..network import Network
 from ..registry import Registry
 from ..tokens import Batch, Tokens
@@ -185,8 +185,31 @@ class Task(ABC):
         """The task as it answers between epochs: cheaper where `answer` searches long."""
         return self
 
-    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
-        """What a report shows beside the scores: `confusion`, `per_class`, `calibration`, `residuals`."""
+    @property
+    def tunes(self) -> bool:
+        """Whether something is chosen on validation rows after training, such as thresholds: see `tuned`."""
+        return False
+
+    def tuned(self, answers: Answers, target: Tokens) -> Task:
+        """The task as it suits a trained model, chosen by its answers for validation rows. Changes nothing itself."""
+        return self
+
+    def told(self) -> str:
+        """What `tuned` has chosen, a sentence; may be empty."""
+        return ""
+
+    def strata(self, target: Tokens) -> NDArray[np.int64] | None:
+        """`(n,)` the kind of each row, where the task has kinds that a sampler can balance."""
+        return None
+
+    def details(self, answers: Answers, target: Tokens, draws: Array | None = None) -> dict[str, Any]:
+        """What a report shows beside the scores: `confusion`, `per_class`, `calibration`, `residuals`.
+
+        Args:
+            answers: one a row.
+            target: the rows' labels.
+            draws: bootstrap resamples of the rows, for intervals.
+        """
         return {}
 
     def state(self) -> dict[str, Any]:

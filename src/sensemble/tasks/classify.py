@@ -5,6 +5,7 @@ Legend: B batch, C classes, K label columns, n rows.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -12,21 +13,28 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..data.table import Table
 from ..errors import ConfigError, DataError, unknown
-from ..metrics.base import Metric
-from ..metrics.classification import calibration, classification_metrics, confusion, multilabel_metrics, per_class
+from ..metrics.base import Array, Metric
+from ..metrics.classification import (
+    calibration,
+    classification_metrics,
+    confusion,
+    multilabel_metrics,
+    per_class,
+    per_label,
+)
 from ..network import Network
 from ..nn.head import Head
 from ..registry import convert
 from ..tokens import Batch, Tokens
+from . import thresholds
 from .base import TASKS, Answers, Stacker, Task
-
-EPSILON = 1e-6
+from .class_loss import EPSILON, ClassLoss
+from .class_stacking import LogisticStacker
+from .labels import label_order, label_text, yes_or_no
 
 
 @TASKS.register("classify")
@@ -44,6 +52,12 @@ class Classify(Task):
         gamma: how much less, for `focal`.
         class_weights: `balanced` weighs each class by the inverse of its share; or a weight by label.
         smoothing: share of certainty given away to the other classes.
+        adjust: how much of the classes' log shares is added to the logits in the loss alone, so that rare classes are
+            answered as if they were frequent (Menon et al. 2021); 1 is the paper's, 0 adds nothing.
+        threshold: from which probability on the positive one of two classes, or a label of a set, is answered, chosen
+            on validation rows: `f1` for the best F1, `precision=0.9` for the most recall at such a precision,
+            `recall=0.9` for the most precision at such a recall; `none`: from 0.5 on. Probabilities stay as they are.
+        at_precision: the precision at which `recall_at_precision_*` is measured.
         positive: of two classes, the one that precision, recall, F1, ROC-AUC and PR-AUC are about; else the
             last in sorted order ("1" after "0", "yes" after "no").
         metric: the score by which models are chosen; else ROC-AUC for two classes, accuracy for more, and
@@ -61,17 +75,28 @@ class Classify(Task):
         gamma: float = 2.0,
         class_weights: Literal["none", "balanced"] | dict[str, float] = "none",
         smoothing: float = 0.0,
+        adjust: float = 0.0,
+        threshold: str = "none",
+        at_precision: float = 0.9,
         positive: str | int | bool | None = None,
         metric: str | None = None,
         separator: str = "|",
         dropout: float = 0.1,
     ) -> None:
+        if adjust < 0:
+            raise ConfigError(f"task.adjust: cannot be negative, as {adjust:g} is")
+        if not 0 < at_precision <= 1:
+            raise ConfigError(f"task.at_precision: is a share, from above 0 to 1, not {at_precision:g}")
+        thresholds.parse(threshold)
         self.target = [target] if isinstance(target, str) else target
         self.many = many
         self.loss_name = loss
         self.gamma = gamma
         self.class_weights = class_weights
         self.smoothing = smoothing
+        self.adjust = adjust
+        self.threshold = threshold
+        self.at_precision = at_precision
         self.positive = positive
         self.wanted_metric = metric
         self.separator = separator
@@ -80,6 +105,7 @@ class Classify(Task):
         self.shares_: list[float] = []
         self.weights_: list[float] = []
         self.many_ = False
+        self.thresholds_: list[float] = []
 
     @property
     def columns(self) -> list[str]:
@@ -106,12 +132,16 @@ class Classify(Task):
             self.classes_ = list(self.target)
         else:
             counts = Counter(label for value in columns[0] if value is not None for label in self._labels(value))
-            self.classes_ = sorted(counts, key=_label_order)
+            self.classes_ = sorted(counts, key=label_order)
         if len(self.classes_) < (1 if self.many_ else 2):
             found = ", ".join(self.classes_) or "none"
             raise DataError(
                 f"{table.name}, column {self.target[0]!r}: the training rows have {len(self.classes_)} label(s) "
                 f"({found}); classification needs two or more"
+            )
+        if self.tunes and not self.many_ and len(self.classes_) > 2:
+            raise ConfigError(
+                f"task.threshold: is for two classes or label sets, not for {len(self.classes_)} classes; leave it out"
             )
         if len(self.classes_) > 2000 and len(self.classes_) > len(table) // 2:
             raise DataError(
@@ -143,8 +173,7 @@ class Classify(Task):
         return [() if value is None else tuple(self._labels(value)) for value in table.column(self.target[0])]
 
     def head(self, width: int) -> nn.Module:
-        shares = torch.tensor(self.shares_, dtype=torch.float32).clamp(EPSILON, 1 - EPSILON)
-        return Head(width, shares.logit() if self.many_ else shares.log(), dropout=self.dropout)
+        return Head(width, (1 - self.adjust) * self._prior(), dropout=self.dropout)
 
     def collate(self, table: Table) -> Tokens | None:
         if any(name not in table.columns for name in self.target):
@@ -152,7 +181,7 @@ class Classify(Task):
         place = {label: index for index, label in enumerate(self.classes_)}
         columns = [table.column(name) for name in self.target]
         if len(self.target) > 1:
-            cells = [[_truth(value, table, i, name) for i, value in enumerate(column)]
+            cells = [[yes_or_no(value, table, i, name) for i, value in enumerate(column)]
                      for name, column in zip(self.target, columns, strict=True)]  # fmt: skip
             known = torch.tensor([[cell is not None for cell in column] for column in cells]).T
             return Tokens(torch.tensor([[bool(cell) for cell in column] for column in cells]).T.float(), known)
@@ -178,14 +207,7 @@ class Classify(Task):
     def loss(self, network: Network, batch: Batch) -> Tensor:
         assert batch.target is not None
         logits = network.head(network(batch.inputs))  # (B, C)
-        target = batch.target
-        if self.many_:
-            each, weight = self._many_loss(logits, target)  # (B,), (B,)
-        else:
-            each, weight = self._single_loss(logits, target)
-        if batch.weight is not None:
-            weight = weight * batch.weight
-        return (each * weight).sum() / weight.sum().clamp(min=EPSILON)
+        return self._loss()(logits, batch.target, batch.weight)
 
     def answer(self, network: Network, fused: Tokens) -> NDArray[np.float64]:
         logits: Tensor = network.head(fused).double()
@@ -195,9 +217,13 @@ class Classify(Task):
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
         probabilities, values = np.asarray(answers), target.values.numpy()
+        chosen = self._chosen(probabilities)
         if self.many_:
-            return multilabel_metrics(probabilities, values.astype(int), target.mask.numpy(), self.classes_)
-        return classification_metrics(probabilities, values[:, 0], self.classes_, self.positive_index)
+            labels, mask = values.astype(int), target.mask.numpy()
+            return multilabel_metrics(probabilities, labels, mask, self.classes_, chosen, self.at_precision)
+        return classification_metrics(
+            probabilities, values[:, 0], self.classes_, self.positive_index, chosen, self.at_precision
+        )
 
     def trivial(self, rows: int) -> NDArray[np.float64]:
         return np.tile(np.array(self.shares_), (rows, 1))
@@ -206,16 +232,12 @@ class Classify(Task):
         return LogisticStacker(answers, target, self.many_)
 
     def records(self, answers: Answers) -> list[dict[str, Any]]:
+        probabilities = np.asarray(answers)
         rows = []
-        for row in np.asarray(answers):
-            if self.many_:
-                chosen: Any = self.separator.join(
-                    label for label, p in zip(self.classes_, row, strict=True) if p >= 0.5
-                )
-            else:
-                chosen = self.classes_[int(row.argmax())]
-            probabilities = {f"probability:{label}": float(p) for label, p in zip(self.classes_, row, strict=True)}
-            rows.append({"prediction": chosen, **probabilities})
+        for row, chosen in zip(probabilities, self._chosen(probabilities), strict=True):
+            labels = [self.classes_[i] for i in np.flatnonzero(chosen)] if self.many_ else [self.classes_[int(chosen)]]
+            each = {f"probability:{label}": float(p) for label, p in zip(self.classes_, row, strict=True)}
+            rows.append({"prediction": self.separator.join(labels) if self.many_ else labels[0], **each})
         return rows
 
     def truth(self, target: Tokens) -> list[str]:
@@ -234,16 +256,60 @@ class Classify(Task):
         chosen = probabilities[np.arange(len(values)), values[:, 0]]
         return np.asarray(-np.log(chosen))
 
-    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+    def details(self, answers: Answers, target: Tokens, draws: Array | None = None) -> dict[str, Any]:
+        probabilities, values = np.asarray(answers), target.values.numpy()
+        chosen = self._chosen(probabilities)
+        found: dict[str, Any] = {"thresholds": self._thresholds()} if self.thresholds_ else {}
         if self.many_:
-            return {}
-        probabilities, labels = np.asarray(answers), target.values[:, 0].numpy()
-        counts = confusion(labels, probabilities.argmax(1), len(self.classes_))
+            labels, mask = values.astype(int), target.mask.numpy()
+            table = per_label(probabilities, labels, mask, self.classes_, chosen, draws, self.at_precision)
+            return {**found, "per_class": table}
+        labels = values[:, 0]
+        counts = confusion(labels, chosen, len(self.classes_))
         return {
+            **found,
             "confusion": {"labels": self.classes_, "counts": counts.tolist()},
-            "per_class": per_class(probabilities, labels, self.classes_),
+            "per_class": per_class(probabilities, labels, self.classes_, chosen, draws),
             "calibration": calibration(probabilities, labels),
         }
+
+    @property
+    def tunes(self) -> bool:
+        return self.threshold != "none"
+
+    def tuned(self, answers: Answers, target: Tokens) -> Classify:
+        """The task with the threshold of each class chosen on these rows."""
+        if not self.tunes:
+            return self
+        probabilities, values, mask = np.asarray(answers), target.values.numpy(), target.mask.numpy()
+        other = copy.copy(self)
+        if self.many_:
+            other.thresholds_ = [
+                thresholds.choose(self.threshold, probabilities[known, place], values[known, place] > 0.5)
+                for place, known in enumerate(mask.T)
+            ]
+        else:
+            place = self.positive_index
+            assert place is not None
+            cut = thresholds.choose(self.threshold, probabilities[:, place], values[:, 0] == place)
+            other.thresholds_ = [cut if each == place else 1 - cut for each in range(2)]
+        return other
+
+    def told(self) -> str:
+        if not self.thresholds_:
+            return ""
+        cuts = self._thresholds()["from"]
+        shown = ", ".join(f"{label} from {cut:.3f}" for label, cut in list(cuts.items())[:8])
+        return f"Answered, for {self.threshold} on validation rows: {shown}{', ...' if len(cuts) > 8 else ''}."
+
+    def strata(self, target: Tokens) -> NDArray[np.int64]:
+        """The class of each row; of a label set its rarest label's, and of an empty one none."""
+        values = target.values.numpy()
+        if not self.many_:
+            return values[:, 0].astype(np.int64)
+        real = (values > 0.5) & target.mask.numpy()
+        rank = np.where(real, real.sum(0), len(real) + 1)  # (n, C)
+        return np.where(real.any(1), rank.argmin(1), len(self.classes_)).astype(np.int64)
 
     def _has_sets(self, table: Table) -> bool:
         """Whether the labels are sets: as the config says, or by several columns or cells with lists."""
@@ -270,88 +336,30 @@ class Classify(Task):
             return [1 / max(len(self.shares_) * share, EPSILON) for share in self.shares_]
         return [1.0] * len(self.classes_)
 
-    def _single_loss(self, logits: Tensor, target: Tokens) -> tuple[Tensor, Tensor]:
-        labels = target.values[:, 0]
-        each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.smoothing)  # (B,)
-        if self.loss_name == "focal":
-            sure = logits.log_softmax(-1).gather(1, labels.unsqueeze(1)).squeeze(1).exp()
-            each = each * (1 - sure) ** self.gamma
-        weights = torch.tensor(self.weights_, device=logits.device)
-        return each, weights[labels] * target.mask[:, 0]
+    def _prior(self) -> Tensor:
+        """`(C,)` logits that answer the training rows' shares."""
+        shares = torch.tensor(self.shares_, dtype=torch.float32).clamp(EPSILON, 1 - EPSILON)
+        return shares.logit() if self.many_ else shares.log()
 
-    def _many_loss(self, logits: Tensor, target: Tokens) -> tuple[Tensor, Tensor]:
-        values = target.values * (1 - self.smoothing) + self.smoothing / 2
-        each = F.binary_cross_entropy_with_logits(logits, values, reduction="none")  # (B, K)
-        if self.loss_name == "focal":
-            sure = torch.where(target.values > 0.5, logits.sigmoid(), (-logits).sigmoid())
-            each = each * (1 - sure) ** self.gamma
-        weights = torch.tensor(self.weights_, device=logits.device)
-        each = each * torch.where(target.values > 0.5, weights, 1.0) * target.mask
-        known = target.mask.sum(1)
-        return each.sum(1) / known.clamp(min=1), (known > 0).to(each.dtype)
+    def _loss(self) -> ClassLoss:
+        gamma = self.gamma if self.loss_name == "focal" else 0.0
+        offsets = (self.adjust * self._prior()).tolist() if self.adjust else []
+        return ClassLoss(self.many_, gamma, self.smoothing, self.weights_, offsets)
 
+    def _chosen(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
+        """What is answered: the class of each row, `(n,)`, or of label sets which labels, `(n, C)` bool."""
+        if self.many_:
+            cuts = np.array(self.thresholds_ or [thresholds.DEFAULT] * len(self.classes_))
+            return np.asarray(probabilities >= cuts)
+        place = self.positive_index
+        if place is None or not self.thresholds_:
+            return np.asarray(probabilities.argmax(1))
+        return np.where(probabilities[:, place] >= self.thresholds_[place], place, 1 - place)
 
-class LogisticStacker(Stacker):
-    """Logistic regression on the log odds of several models, one for each label where labels are sets."""
-
-    def __init__(self, answers: Sequence[Answers], target: Tokens, many: bool) -> None:
-        self.many = many
-        features, values = self._features(answers), target.values.numpy()
-        self.width = np.asarray(answers[0]).shape[1]
-        self.models: list[tuple[int, LogisticRegression | float]] = []
-        columns = range(values.shape[1]) if many else [0]
-        for column in columns:
-            known = target.mask.numpy()[:, column]
-            labels = values[known, column].astype(int)
-            if len(set(labels.tolist())) < 2:
-                self.models.append((column, float(labels.mean()) if len(labels) else 0.5))
-                continue
-            model = LogisticRegression(C=1.0, max_iter=1000)
-            self.models.append((column, model.fit(features[known], labels)))
-
-    def __call__(self, answers: Sequence[Answers]) -> NDArray[np.float64]:
-        features = self._features(answers)
-        result = np.full((len(features), self.width), 1e-6)
-        for column, model in self.models:
-            if not isinstance(model, LogisticRegression):
-                result[:, column if self.many else int(model)] = model if self.many else 1.0
-            elif self.many:
-                result[:, column] = model.predict_proba(features)[:, 1]
-            else:
-                result[:, model.classes_] = model.predict_proba(features)
-        return result if self.many else result / result.sum(1, keepdims=True)
-
-    @staticmethod
-    def _features(answers: Sequence[Answers]) -> NDArray[np.float64]:
-        odds = [np.clip(np.asarray(each), 1e-4, 1 - 1e-4) for each in answers]
-        return np.concatenate([np.log(each / (1 - each)) for each in odds], 1)
-
-
-def label_text(value: Any) -> str:
-    """A label as text: 1, 1.0 and "1" are the same label; so are True and "True"."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
-def _label_order(label: str) -> tuple[int, float, str]:
-    """Numbers by value first, then texts by alphabet."""
-    try:
-        return (0, float(label), label)
-    except ValueError:
-        return (1, 0.0, label)
-
-
-def _truth(value: Any, table: Table, index: int, column: str) -> bool | None:
-    """A yes-or-no cell."""
-    if value is None:
-        return None
-    text = label_text(value).lower()
-    if text in ("1", "true", "yes"):
-        return True
-    if text in ("0", "false", "no"):
-        return False
-    raise DataError(
-        f"{table.name}, row {table.row(index)}, column {column!r}: {value!r} is neither yes nor no; several target "
-        "columns need 0/1, true/false or yes/no"
-    )
+    def _thresholds(self) -> dict[str, Any]:
+        """What a report says of them: the `rule`, and `from` which probability on a class is answered."""
+        places = range(len(self.classes_)) if self.many_ else [self.positive_index]
+        return {
+            "rule": self.threshold,
+            "from": {self.classes_[place]: self.thresholds_[place] for place in places if place is not None},
+        }

@@ -240,7 +240,7 @@ class Generate(Task):
         alike = likeness(answers, self.references.texts(target), language=self.language)
         return 1 - alike + 1e-3 * sureness(answers)
 
-    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+    def details(self, answers: Answers, target: Tokens, draws: Array | None = None) -> dict[str, Any]:
         """`examples`, evenly spread over the rows, and `lengths`, how many texts have how many tokens."""
         written = [len(ids) for ids in self.references.encode(each.text for each in answers)]
         wanted = [len(ids) for row in self.references.ids(target) for ids in row[:1]]

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ..data.table import Table
 from ..errors import ConfigError, DataError, unknown
-from ..metrics.base import Metric
+from ..metrics.base import Array, Metric
 from ..metrics.regression import regression_metrics
 from ..network import Network
 from ..nn.head import Head
@@ -120,7 +120,7 @@ class Regress(Task):
         errors = np.abs(np.asarray(answers) - target.values.numpy()) / np.array(self.scale_)
         return np.asarray((errors * target.mask.numpy()).sum(1))
 
-    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+    def details(self, answers: Answers, target: Tokens, draws: Array | None = None) -> dict[str, Any]:
         residuals = {}
         for index, name in enumerate(self.target):
             known = target.mask[:, index].numpy()

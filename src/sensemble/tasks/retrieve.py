@@ -237,7 +237,7 @@ class Retrieve(Task):
         ranks = [retrieval.rank_scores(scores, right)[:, place] for scores, right in blocks]
         return np.nan_to_num(np.concatenate(ranks))
 
-    def details(self, answers: Answers, target: Tokens) -> dict[str, Any]:
+    def details(self, answers: Answers, target: Tokens, draws: Array | None = None) -> dict[str, Any]:
         """`galleries`: for each side's queries, how many distinct ones there are, and how many entries are ranked."""
         sizes = {}
         for side in pairs.SIDES:

@@ -187,9 +187,30 @@ class Several(Task):
         return total
 
     def quick(self) -> Several:
-        other = copy.copy(self)
-        other.tasks = {name: task.quick() for name, task in self.tasks.items()}
-        return other
+        return self._with({name: task.quick() for name, task in self.tasks.items()})
+
+    @property
+    def tunes(self) -> bool:
+        return any(task.tunes for task in self.tasks.values())
+
+    def tuned(self, answers: Answers, target: Tokens) -> Several:
+        tasks = {}
+        for index, ((name, task), own) in enumerate(zip(self.tasks.items(), self._parts(target), strict=True)):
+            known = own.present
+            tasks[name] = task.tuned(_known(answers, index, known), own[known]) if bool(known.any()) else task
+        return self._with(tasks)
+
+    def told(self) -> str:
+        parts = {name: task.told() for name, task in self.tasks.items()}
+        return " ".join(f"{name}: {text}" for name, text in parts.items() if text)
+
+    def strata(self, target: Tokens) -> NDArray[np.int64] | None:
+        """Those of the first task that has any; rows without its label are a kind of their own."""
+        for task, own in zip(self.tasks.values(), self._parts(target), strict=True):
+            found = task.strata(own)
+            if found is not None:
+                return np.where(own.present.numpy(), found, found.max(initial=0) + 1)
+        return None
 
     def state(self) -> dict[str, Any]:
         return {"shapes": self.shapes_, "tasks": {name: task.state() for name, task in self.tasks.items()}}
@@ -199,6 +220,11 @@ class Several(Task):
         for name, task in self.tasks.items():
             task.restore(state["tasks"][name])
         return self
+
+    def _with(self, tasks: dict[str, Task]) -> Several:
+        other = copy.copy(self)
+        other.tasks = tasks
+        return other
 
     def _parts(self, target: Tokens) -> list[Tokens]:
         """The labels of each task, as it made them."""
