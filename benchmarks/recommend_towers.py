@@ -1,13 +1,11 @@
-"""The `retrieve` task as a recommender on MovieLens-100K: a history asks, a film with its words answers.
+"""The recipe `recommend` on MovieLens-100K: a history asks, a film with its words answers.
 
     python benchmarks/recommend_towers.py last time cold
 
-The protocols, masks and metrics of `recommend.py`. The query is the list of a user's latest films; the candidate a
-film's number, words (frozen MiniLM) and genres, of which training hides some, so that a film without a number (a new
-one) has a place as well. In-batch negatives come as often as films are had, so scores tell how much likelier a film is
-for this user than for all (Yi et al., 2019); for films had before, the logarithm of their count is added back, with a
-weight chosen on validation. `id` sees numbers alone; `text` words and genres alone; `shuffled` both, each film with
-another's words.
+The recipe's inputs, task and training, under the protocols, masks and metrics of `recommend.py`. `id` sees films'
+numbers alone; `text` words and genres alone; `shuffled` all, each film with another's words and genres. The loss
+knows how common films are; whether more or less of it is wanted (the logarithm of a film's count is added with a
+weight) is chosen on validation for `last` and `time`. In `cold` numbers alone tell nothing: all films score alike.
 """
 
 from __future__ import annotations
@@ -22,34 +20,27 @@ import pandas as pd
 from recommend import COLUMNS, SPLITS, K, Question, Scores, questions
 
 import sensemble as se
+from sensemble import config as configs
 from sensemble import weights
 from sensemble.data.interactions import split_interactions
 from sensemble.data.samples import SAMPLES, get
+from sensemble.demo import recipe
 from sensemble.metrics.base import Metric, difference, estimate, resample
 from sensemble.metrics.recommend import recommend_metrics
 
-INPUTS: dict[str, dict[str, Any]] = {
-    "history": {"name": "items", "length": 30, "encoder": {"name": "bag", "dim": 64, "pairs": 0, "dropout": 0.2}},
-    "film": {"name": "category", "encoder": {"name": "embedding", "dim": 64, "dropout": 0.05}},
-    "text": {"name": "text", "length": 64, "encoder": {"name": "pretrained", "model": "minilm", "pool": "mean"}},
-    "genres": {"name": "items", "separator": ", ", "encoder": {"name": "bag", "dim": 32, "pairs": 0, "dropout": 0.2}},
-}
 WAYS = {"id": ("film",), "text": ("text", "genres"), "id + text": ("film", "text", "genres")}
 SHUFFLED = "shuffled"
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+SHARES = (-0.5, -0.25, 0.0, 0.25, 0.5)
 
 
-def fit(train: pd.DataFrame, names: tuple[str, ...], epochs: int) -> se.Learner:
-    learner = se.Learner(
-        inputs={name: INPUTS[name] for name in ("history", *names)},
-        task={"name": "retrieve", "query": "history", "candidate": list(names), "dropout": 0.0},
-        train={"epochs": epochs, "batch": 1024, "lr": 3e-3, "patience": 0, "hide": 0.4 if len(names) > 1 else 0.0},
-        data={"valid_share": 0.01, "test_share": 0.0},
-        fusion="sum",
-        width=64,
-        verdict="off",
+def fit(train: pd.DataFrame, names: tuple[str, ...]) -> se.Learner:
+    config = configs.read(recipe("recommend"))
+    config = config.replace(
+        inputs={name: config.specs[name] for name in ("history", *names)},
+        task={**config.task, "candidate": list(names)},
+        data=configs.DataConfig(valid_share=0.001, test_share=0.0),
     )
-    return learner.fit(train)
+    return se.Learner.from_config(config).fit(train)
 
 
 def vectors(
@@ -66,8 +57,8 @@ def vectors(
     return users, np.where(lonely[:, None], 0, items), float(learner._model()[1].head.log_scale.detach().exp())
 
 
-def by_towers(learner: se.Learner, films: pd.DataFrame, question: Question, rows: pd.DataFrame, share: float) -> Scores:
-    asked, given, scale = vectors(learner, question, rows, films)
+def by_towers(found: tuple[Any, Any, float], question: Question, share: float) -> Scores:
+    asked, given, scale = found
     known = share * np.log(np.maximum(question.had.sum(0), 1))
     return lambda some: asked[some].astype(float) @ given.T * scale + known
 
@@ -80,7 +71,6 @@ def ndcg(question: Question, scores: Scores) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("protocols", nargs="*", default=list(SPLITS))
-    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--ways", nargs="+", default=[*WAYS, SHUFFLED])
     options = parser.parse_args()
     folder = get("movies", say=print)
@@ -92,19 +82,21 @@ def main() -> None:
         chosen, reported = questions(ratings, films, protocol)
         users = len(reported.users)
         drawn = resample(users)
+        parts = split_interactions(ratings, columns=COLUMNS, items=films[["film", "work"]], **SPLITS[protocol])
+        parts = {name: part.drop(columns="work") for name, part in parts.items()}
         found: dict[str, dict[str, Metric]] = {}
         for way in options.ways:
             start = time.process_time()
             facts = mixed if way == SHUFFLED else films
-            parts = split_interactions(ratings, columns=COLUMNS, items=facts, **SPLITS[protocol])
-            learner = fit(parts["train"], WAYS.get(way, WAYS["id + text"]), options.epochs)
-
-            scores = partial(by_towers, learner, facts)
+            seen = parts["train"].merge(facts, on=COLUMNS.item)
+            learner = fit(seen, WAYS.get(way, WAYS["id + text"]))
             best = 0.0
             if protocol != "cold":
-                best = max(SHARES, key=lambda share: ndcg(chosen, scores(chosen, parts["train"], share)))
+                scores = partial(by_towers, vectors(learner, chosen, parts["train"], facts), chosen)
+                best = max(SHARES, key=lambda share: ndcg(chosen, scores(share)))
             rows = pd.concat([parts["train"], parts["valid"]])
-            found[way] = recommend_metrics(reported.blocks(scores(reported, rows, best)), k=K)
+            scored = by_towers(vectors(learner, reported, rows, facts), reported, best)
+            found[way] = recommend_metrics(reported.blocks(scored), k=K)
             told = {name: estimate(metric, users, drawn) for name, metric in found[way].items()}
             print(protocol, f"{way:10}", *(f"{name} {value}" for name, value in told.items()), f"share {best}",
                   f"{time.process_time() - start:.0f} s", flush=True)  # fmt: skip

@@ -102,3 +102,5 @@ def test_a_world_is_made_where_its_tables_are_looked_for(tmp_path: Path, monkeyp
 def test_a_borrowed_sample_is_fetched_by_its_own_name(offline: None, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot reach the network for stamps"):
         demo.run_demo("translation", tmp_path, drain, print)
+    with pytest.raises(DataError, match="cannot reach the network for movies"):
+        demo.run_demo("recommend", tmp_path, drain, print)

@@ -22,12 +22,14 @@ WORLDS: dict[str, tuple[Kind, str]] = {
     "video_qa": ("clips", "video_qa/{}.csv"),
 }
 """Recipes on StampWorld: the kind of its scenes, and where the table of a split is."""
-BORROWED = {"translation": "stamps", "retrieval": "stamps"}
+BORROWED = {"translation": "stamps", "retrieval": "stamps", "recommend": "movies"}
 """Recipes on the sample of another name."""
+LAID_OUT = {"recommend": dict.fromkeys(("train.folder", "valid.folder", "test.folder"), "")}
+"""Recipes that name the files of each part themselves: where in their `data` the folder of these is wanted."""
 SETS = ("reviews", "easy_vqa", "stamps", "shapes", *WORLDS, *BORROWED)
 GENERATED = {"train": "train.csv", "test": "test.csv"}
 """The tables of `shapes`, within its folder."""
-CARRIED = dict.fromkeys(("stamps", "retrieval"), ("efficientnet_lite0", "minilm"))
+CARRIED = dict.fromkeys(("stamps", "retrieval"), ("efficientnet_lite0", "minilm")) | {"recommend": ("minilm",)}
 """Small pretrained weights that a set is too small to do without; where they cannot be had, encoders learn anew."""
 
 
@@ -77,7 +79,9 @@ def make(name: str, folder: Path, say: Callable[[str], None]) -> Path:
 
 
 def tables(name: str) -> Mapping[str, str]:
-    """The tables of a recipe's data by part, within its folder."""
+    """The tables of a recipe's data by their place in its `data`, within its folder."""
+    if name in LAID_OUT:
+        return LAID_OUT[name]
     if name in WORLDS:
         return {split: WORLDS[name][1].format(split) for split in SPLITS}
     return GENERATED if name == "shapes" else SAMPLES[BORROWED.get(name, name)].tables

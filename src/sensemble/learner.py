@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import build, checkpoint, evaluate
+from . import build, checkpoint, evaluate, robustness
 from . import config as configs
 from .chat import Chat
 from .config import Config
@@ -216,16 +216,43 @@ class Learner:
             DataError: no target column, or no row with a label.
         """
         task, network = self._model()
-        table = self._table(data)
-        for name in task.columns:
-            table.column(name)  # a clear error where it is missing
-        samples = self._samples(table, with_target=True)
-        if not len(samples):
-            raise DataError(f"{table.name}: no row has a label in {', '.join(task.columns)}")
+        samples = self._labelled(data)
         names = evaluate.subsets(task, [item.name for item in self._inputs])
         found = evaluate.answer_subsets(network, task, samples, names, batch=batch)
         draws = evaluate.weights(samples, seed=self.config.seed)
         return metrics_file(task, found, names, samples, draws)
+
+    @torch.no_grad()
+    def robustness(
+        self,
+        data: Any,
+        *,
+        rows: int = robustness.ROWS,
+        inputs: Sequence[str] | None = None,
+        batch: int = 256,
+        progress: Callable[[str], None] = lambda about: None,
+    ) -> dict[str, Any]:
+        """Scores on labelled rows as each input is hidden in more rows, and as its values are made worse.
+
+        Args:
+            data: labelled rows that the model never learned from.
+            rows: most rows that are scored; of more, so many are drawn, by the config's seed.
+            inputs: which inputs to make worse; `None` takes all.
+            batch: rows at a time.
+            progress: is told what comes next.
+
+        Returns:
+            What `robustness.json` holds.
+
+        Raises:
+            DataError: no target column, or no row with a label.
+            ConfigError: no such input.
+        """
+        task, network = self._model()
+        return robustness.measure(
+            network, task, self._inputs, self._labelled(data),
+            names=inputs, rows=rows, seed=self.config.seed, batch=batch, progress=progress,
+        )  # fmt: skip
 
     def chat(
         self,
@@ -313,6 +340,21 @@ class Learner:
             raise DataError(f"{table.name} has none of the model's input columns ({known})")
         frame = table.frame.assign(**dict.fromkeys(lacking)) if lacking else table.frame
         return Table(frame, table.root, table.name)
+
+    def _labelled(self, data: Any) -> Samples:
+        """The rows that have a label.
+
+        Raises:
+            DataError: no target column, or no such row.
+        """
+        task, _ = self._model()
+        table = self._table(data)
+        for name in task.columns:
+            table.column(name)  # a clear error where it is missing
+        samples = self._samples(table, with_target=True)
+        if not len(samples):
+            raise DataError(f"{table.name}: no row has a label in {', '.join(task.columns)}")
+        return samples
 
     def _samples(self, table: Table, *, with_target: bool) -> Samples:
         samples = self._read(table, self._inputs)

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from .commands import chat, compare, get, runs, search
+from .commands import blend, chat, compare, get, robustness, runs, search
 
 COMMANDS = (
     get.demo, get.samples, get.weights, get.cache,
-    runs.audit, runs.fit, compare.compare, runs.evaluate, runs.predict,
+    runs.audit, runs.fit, compare.compare, runs.evaluate, robustness.robustness,
+    blend.blend, runs.predict,
     chat.chat, search.index, search.search,
 )  # fmt: skip
 

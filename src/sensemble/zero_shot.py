@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .data.read import read
 from .errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from .learner import Learner
+
+PROMPT = "a picture of a {}."
 
 
 def zero_shot(
@@ -18,7 +21,7 @@ def zero_shot(
     data: Any,
     labels: Sequence[str],
     *,
-    prompt: str | Sequence[str] = "a picture of a {}.",
+    prompt: str | Sequence[str] = PROMPT,
     by: str | None = None,
     batch: int = 256,
 ) -> list[dict[str, Any]]:
@@ -34,8 +37,8 @@ def zero_shot(
         batch: rows at a time.
 
     Returns:
-        One record a row: `prediction`, and `score:LABEL`, the cosine for each label; all `None` for rows that lack
-        every input of their side.
+        One record a row: the id column if the config names one, `prediction`, and `score:LABEL`, the cosine for each
+        label; all but the id `None` for rows that lack every input of their side.
 
     Raises:
         ConfigError: no such input, one side alone, too few labels, or a prompt without `{}`.
@@ -60,11 +63,14 @@ def zero_shot(
     texts = [{inputs[by].column: each.replace("{}", label)} for label in labels for each in prompts]
     written = learner.embed(texts, side=own, batch=batch).reshape(len(labels), len(prompts), -1).mean(1)
     written /= np.linalg.norm(written, axis=1, keepdims=True)
-    scores = learner.embed(data, side=other, batch=batch) @ written.T  # (n, labels)
+    table = read(data)
+    scores = learner.embed(table, side=other, batch=batch) @ written.T  # (n, labels)
+    name = learner.config.data.id
+    ids = [{name: each} for each in table.column(name)] if name in table.columns else [{} for _ in scores]
     records = []
-    for row in scores:
+    for key, row in zip(ids, scores, strict=True):
         known = not np.isnan(row).any()
-        record: dict[str, Any] = {"prediction": labels[int(row.argmax())] if known else None}
+        record: dict[str, Any] = {**key, "prediction": labels[int(row.argmax())] if known else None}
         record |= {f"score:{label}": float(each) if known else None for label, each in zip(labels, row, strict=True)}
         records.append(record)
     return records

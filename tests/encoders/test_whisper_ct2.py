@@ -109,6 +109,25 @@ class TestWhisper:
             assert torch.allclose(alone.values[0], together.values[row, :count], atol=1e-6)
         assert not bool(body(body.source.collate([None])).mask.any())
 
+    def test_fewer_seconds_cost_less_and_no_more_is_heard(self, whisper: tuple[Any, Path], body: WhisperCT2) -> None:
+        short = WhisperCT2(whisper[1], seconds=2)
+        sounds = [chirp(1), chirp(2.5, pitch=900)]
+        encoded = encode(short, short.source.collate([short.source.load(each) for each in sounds]), "tokens")
+        assert encoded.mask.sum(1).tolist() == [50, 100]
+        encoder, gelu = whisper[0], torch.nn.functional.gelu
+        for row, sound in enumerate(sounds):
+            mel = log_mel(torch.from_numpy(sound["array"])[None, : 2 * RATE], 2 * RATE)
+            with torch.no_grad():  # the layers one by one: as a whole, those of transformers take 30 seconds only
+                hidden = gelu(encoder.conv2(gelu(encoder.conv1(mel)))).transpose(1, 2)
+                hidden = hidden + encoder.embed_positions.weight[:100]
+                for layer in encoder.layers:
+                    hidden = layer(hidden, attention_mask=None)
+                    hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+                expected = encoder.layer_norm(hidden)[0]
+            count = int(encoded.mask[row].sum())
+            assert float((encoded.values[row, :count] - expected[:count]).abs().max()) < 1e-3
+        assert short.digest != body.digest == WhisperCT2(whisper[1], seconds=30).digest
+
     def test_frozen_it_is_a_modality_of_features(self, body: WhisperCT2) -> None:
         frozen = Frozen(body, pool="mean")
         check_modality(frozen, [chirp(0.2), chirp(0.5), chirp(0.9)])

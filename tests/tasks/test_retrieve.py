@@ -17,7 +17,7 @@ from sensemble import evaluate, verdict
 from sensemble.data.table import Table
 from sensemble.errors import ConfigError, DataError
 from sensemble.tasks import pairs
-from sensemble.tasks.contrastive import LOSSES, harden, info_nce, sigmoid
+from sensemble.tasks.contrastive import LOSSES, bpr, harden, info_nce, sampled_softmax, sigmoid
 from sensemble.tasks.retrieve import Retrieve
 from sensemble.tokens import Batch, Tokens
 from sensemble.train import hide
@@ -179,6 +179,59 @@ def test_losses_against_their_formulas() -> None:
     assert torch.allclose(rows_lose, each.sum(1), atol=1e-6) and torch.allclose(columns_lose, each.sum(0), atol=1e-6)
 
 
+def test_losses_that_recommend_against_their_formulas() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores, own = torch.randn(5, 5, generator=generator), torch.eye(5, dtype=torch.bool)
+    negative = ~own
+    negative[0, 3] = False
+    (prefers,) = bpr(scores, own, negative)
+    (plain,) = sampled_softmax(scores, own, ~own)
+    assert torch.allclose(plain, F.cross_entropy(scores, torch.arange(5), reduction="none"), atol=1e-6)
+    share = torch.tensor([0.5, 0.1, 0.2, 0.1, 0.1])
+    (picks,) = sampled_softmax(scores, own, negative, share=share)
+    for row in range(5):
+        others = negative[row].nonzero().flatten()
+        wanted = -F.logsigmoid(scores[row, row] - scores[row, others]).mean()
+        assert prefers[row].item() == pytest.approx(wanted.item(), abs=1e-6)
+        total = (
+            scores[row, row].exp()
+            + (scores[row, others].exp() / (len(others) * share[others] / (1 - share[row]))).sum()
+        )
+        assert picks[row].item() == pytest.approx((total.log() - scores[row, row]).item(), abs=1e-5)
+    nobody = torch.zeros(5, 5, dtype=torch.bool)
+    for loss in (bpr, sampled_softmax):
+        assert torch.equal(loss(scores, nobody, ~own)[0], torch.zeros(5))
+
+
+def test_the_sampled_softmax_knows_what_is_common() -> None:
+    """Queries without meaning: the best scores are how likely each candidate is; InfoNCE's are not."""
+    random = np.random.default_rng(0)
+    chances = np.array([0.5, 0.25, 0.125, 0.0625, 0.0625])
+    candidates = torch.from_numpy(random.choice(5, 4000, p=chances))
+    spread = {}
+    for name in ("sampled_softmax", "info_nce"):
+        values = torch.zeros(5, requires_grad=True)
+        optimizer = torch.optim.Adam([values], lr=0.1)
+        for step in range(150):
+            some = candidates[step % 20 * 200 :][:200]
+            same = some.unsqueeze(0) == some.unsqueeze(1)
+            told = {"share": torch.from_numpy(chances).float()[some]} if name == "sampled_softmax" else {}
+            loss = LOSSES[name](values[some].expand(200, 200), torch.eye(200, dtype=torch.bool), ~same, 0.0, **told)[0]
+            optimizer.zero_grad()
+            torch.autograd.backward(loss.mean())
+            optimizer.step()
+        spread[name] = values.softmax(0).detach()
+    assert torch.allclose(spread["sampled_softmax"], torch.from_numpy(chances).float(), atol=0.04)
+    assert not torch.allclose(spread["info_nce"], torch.from_numpy(chances).float(), atol=0.1)
+
+
+def test_shares_of_the_rows_are_told_to_the_loss_that_needs_them() -> None:
+    target = task(same="k", loss="sampled_softmax").collate(LABELS)
+    assert target.values.shape == (6, 4) and task(same="k").collate(LABELS).values.shape == (6, 3)
+    assert torch.allclose(pairs.shares(target), torch.tensor([0.25, 0.5, 0.5, 0.25, 1, 1]))
+    assert torch.equal(pairs.alike(target), pairs.alike(task(same="k").collate(LABELS)))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_is_right_as_well_is_no_negative(name: str) -> None:
     scores = torch.zeros(4, 4)
@@ -188,6 +241,7 @@ def test_what_is_right_as_well_is_no_negative(name: str) -> None:
     before = LOSSES[name](scores, own, twins, 0.0)
     scores[0, 1] = scores[1, 0] = 50.0  # the twins are near, as they should be
     after = LOSSES[name](scores, own, twins, 0.0)
+    assert len(before) == (2 if name in ("info_nce", "sigmoid") else 1)
     assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
     assert bool((LOSSES[name](scores, own, ~own, 0.0)[0] > before[0] + 10)[:2].all())
 
@@ -264,7 +318,7 @@ def test_rows_without_a_side_leave_the_loss_finite(fitted: se.Learner) -> None:
     assert bool(whole.isfinite()) and whole.item() > 0
 
 
-@pytest.mark.parametrize("loss", ["info_nce", "sigmoid"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_learns_with_duplicates_in_the_batch(loss: str) -> None:
     given = [row for row in rows(60, 1) for _ in range(4)]
     made = learner(task={"loss": loss, "hard": 0.5, "dim": 12}, train={"epochs": 15})

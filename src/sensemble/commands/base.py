@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..blend import Blend
     from ..learner import Learner
     from ..pipeline import Event
 
@@ -71,6 +72,15 @@ def load_run(folder: str) -> Learner:
     from ..learner import Learner
 
     return Learner.load(folder)
+
+
+def load_model(path: str) -> Learner | Blend:
+    """The model of a run folder, or the blend of a JSON file."""
+    if path.endswith(".json"):
+        from ..blend import Blend
+
+        return Blend.load(path)
+    return load_run(path)
 
 
 def show_events(events: Iterable[Event], *, quiet: bool = False) -> None:

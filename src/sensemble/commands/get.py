@@ -22,7 +22,7 @@ FROM = argument("--from", dest="from_file", metavar="FILE", action="append", def
         "name",
         nargs="?",
         metavar="NAME",
-        help="reviews, easy_vqa, stamps, shapes, captioning, vqa, video_qa, translation, retrieval; else the first two",
+        help="a recipe, such as stamps, vqa or retrieval (a wrong name lists all); else reviews and easy_vqa",
     ),
     argument("--run", dest="run_dir", metavar="DIR", help="folder for the runs (default: runs/demo)"),
     examples=["", "stamps", "captioning"],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .base import DATA, JSON, RUN, argument, command, load_run, note, print_json, show_events
+from .base import DATA, JSON, RUN, argument, command, load_model, load_run, note, print_json, show_events
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -105,7 +105,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from ..files import write_json
     from ..pipeline import score_lines
 
-    metrics = load_run(options.run_folder).evaluate(options.data)
+    metrics = load_model(options.run_folder).evaluate(options.data)
     if options.output:
         write_json(Path(options.output), metrics)
     if options.json:
@@ -126,7 +126,12 @@ def evaluate(options: argparse.Namespace) -> int:
     RUN,
     DATA,
     argument("-o", "--output", metavar="FILE", help=".csv, .jsonl or .parquet; else JSON lines are printed"),
-    examples=["runs/mood new.csv -o answers.csv"],
+    argument("--labels", metavar="A,B,C", help="zero-shot: the label whose text is nearest, by a retrieval run"),
+    argument("--prompt", metavar="TEXT", action="append", help="about a label, {} (default: 'a picture of a {}.')"),
+    examples=[
+        "runs/mood new.csv -o answers.csv",
+        "runs/retrieval photos.csv --labels dog,cat,bus --prompt 'A {}.' --prompt 'a photo of a {}'",
+    ],
 )
 def predict(options: argparse.Namespace) -> int:
     """Answers for new rows."""
@@ -134,7 +139,16 @@ def predict(options: argparse.Namespace) -> int:
 
     if options.output:
         check_suffix(Path(options.output))  # before the work, not after it
-    records = load_run(options.run_folder).predict(options.data)
+    if options.prompt and not options.labels:
+        raise ConfigError("predict: --prompt is about labels; name them: --labels a,b,c")
+    if options.labels:
+        from ..zero_shot import PROMPT, zero_shot
+
+        labels = [each.strip() for each in options.labels.split(",") if each.strip()]
+        learner = load_run(options.run_folder)
+        records = zero_shot(learner, options.data, labels, prompt=options.prompt or PROMPT)
+    else:
+        records = load_model(options.run_folder).predict(options.data)
     if options.output:
         write_predictions(Path(options.output), records)
         note(f"{len(records):,} predictions: {options.output}")

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption
 from ..errors import Unreadable
 from ..modalities.base import Modality
 from .backbone import Backbone, Pool, copy_body, encode
@@ -85,6 +86,12 @@ class Frozen(Modality):
             return ["all of it"]
         names = self.backbone.source.describe(raw)
         return names if len(names) == count else [f"part {number} of {count}" for number in range(1, count + 1)]
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return self.backbone.source.corruptions()
+
+    def open(self, raw: Any) -> Any:
+        return self.backbone.source.open(raw)
 
     def show(self, raw: Any) -> dict[str, str]:
         return self.backbone.source.show(raw)

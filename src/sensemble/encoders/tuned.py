@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption
 from ..errors import Unreadable
 from ..modalities.base import Modality
 from ..tokens import Tokens
@@ -110,6 +111,12 @@ class Tuned(Modality):
 
     def describe(self, raw: Any) -> list[str]:
         return self.backbone.source.describe(raw)
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return self.backbone.source.corruptions()
+
+    def open(self, raw: Any) -> Any:
+        return self.backbone.source.open(raw)
 
     def show(self, raw: Any) -> dict[str, str]:
         return self.backbone.source.show(raw)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,12 +36,14 @@ FILES = ("config.json", "model.bin")
 class WhisperCT2(Backbone):
     """The encoder of Whisper (Radford et al. 2022) from a folder in CTranslate2's form, on the CPU in float32.
 
-    Features come every 20 ms, up to the end of the sound. Each sound costs the work of 30 seconds, for which Whisper
-    was trained. It has no gradients and so cannot be tuned; the transformers form of Whisper can.
+    Features come every 20 ms, up to the end of the sound. Each sound costs the work of `seconds`: it is filled up with
+    silence to them, as Whisper was trained with 30. It has no gradients and so cannot be tuned; the transformers form
+    of Whisper can.
 
     Args:
         folder: holds `model.bin` and `config.json`.
-        seconds: longest stretch that is heard, at most 30.
+        seconds: longest stretch that is heard, at most 30. For single words take 5: a tenth of the work, for features
+            that are near those of 30 (their cosine is about .95), not equal.
         crop: which one of a longer sound: its `start`, or its `middle` where the file says how long it is.
     """
 
@@ -64,7 +67,8 @@ class WhisperCT2(Backbone):
         if self._whisper.n_mels != BANDS:
             raise DataError(f"{folder} wants {self._whisper.n_mels} mel bands; only Whispers of {BANDS} are read")
         self.source = Wave(rate=RATE, hop=TOKEN, seconds=seconds, crop=crop)
-        self.digest = f"whisper_ct2 1 {weights.digest(*(folder / name for name in FILES))}"
+        self.length = ceil(seconds * RATE / TOKEN) * TOKEN
+        self.digest = f"whisper_ct2 2 {self.length} {weights.digest(*(folder / name for name in FILES))}"
         self.dim = self._encode(torch.zeros(1, BANDS, 2)).shape[-1]
 
     def forward(self, tokens: Tokens) -> Tokens:
@@ -73,7 +77,7 @@ class WhisperCT2(Backbone):
         values = torch.zeros(*tokens.mask.shape, self.dim)
         if bool(real.any()):
             waves = waveform(tokens[real].clean()).values.cpu()  # (b, n)
-            values[real.cpu()] = self._encode(log_mel(waves))[:, : values.shape[1]]
+            values[real.cpu()] = self._encode(log_mel(waves, self.length))[:, : values.shape[1]]
         return tokens.with_values(values.to(tokens.values.device))
 
     def summary(self, encoded: Tokens) -> Tensor:
@@ -92,16 +96,20 @@ class WhisperCT2(Backbone):
         return torch.from_numpy(np.array(found))
 
 
-def log_mel(waves: Tensor) -> Tensor:
-    """What Whisper hears: `(B, n)` samples at 16 kHz -> `(B, 80, 3000)`, filled up with silence to 30 seconds.
+def log_mel(waves: Tensor, length: int = SECONDS * RATE) -> Tensor:
+    """What Whisper hears: `(B, n)` samples at 16 kHz -> `(B, 80, length / 160)`, filled up with silence to `length`.
 
     Logarithms of the power in mel bands, at most eight decades below the loudest, scaled to about -1..1 (section 2.2
     of the paper, and the code that was published with it).
+
+    Args:
+        waves: not longer than `length`.
+        length: samples, a multiple of 320.
     """
-    waves = functional.pad(waves, (0, SECONDS * RATE - waves.shape[1]))
+    waves = functional.pad(waves, (0, length - waves.shape[1]))
     window = torch.hann_window(WINDOW, dtype=waves.dtype, device=waves.device)
-    spectrum = torch.stft(waves, WINDOW, HOP, window=window, return_complex=True)[..., :-1]  # (B, 201, 3000)
-    power = torch.from_numpy(mel_filters()).to(waves) @ spectrum.abs().square()  # (B, 80, 3000)
+    spectrum = torch.stft(waves, WINDOW, HOP, window=window, return_complex=True)[..., :-1]  # (B, 201, t)
+    power = torch.from_numpy(mel_filters()).to(waves) @ spectrum.abs().square()  # (B, 80, t)
     decades = power.clamp(min=1e-10).log10()
     return (torch.maximum(decades, decades.amax((1, 2), keepdim=True) - 8) + 4) / 4
 

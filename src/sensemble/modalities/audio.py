@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption, sounds
 from ..errors import ConfigError
 from ..media.denoise import denoise
 from ..media.silence import sounding
@@ -165,6 +166,14 @@ class Audio(Modality):
         samples, _ = self._read(raw)
         return log_mel(torch.from_numpy(samples), self.rate, window=self.window, hop=self.hop, bands=self.bands)
 
+    def corruptions(self) -> dict[str, Corruption]:
+        return sounds()
+
+    def open(self, raw: Any) -> dict[str, Any]:
+        """The samples that are read, before noise is reduced or silence trimmed."""
+        samples = read_sound(raw, self.rate, start=self._start(raw), seconds=self.max_seconds)
+        return {"array": samples, "sampling_rate": self.rate}
+
     def fingerprint(self) -> str:
         middle = self.crop == "middle"
         return (
@@ -208,9 +217,7 @@ class Audio(Modality):
 
     def _read(self, raw: Any) -> tuple[Samples, float]:
         """The samples that are kept of a sound, and the second of the file where they start."""
-        start = 0.0
-        if self.crop == "middle":
-            start = max(0.0, ((duration(raw) or 0.0) - self.max_seconds) / 2)
+        start = self._start(raw)
         samples = read_sound(raw, self.rate, start=start, seconds=self.max_seconds)
         if self.denoise:
             samples = denoise(samples, self.rate)
@@ -218,6 +225,10 @@ class Audio(Modality):
             first, last = sounding(samples, self.rate)
             samples, start = samples[first:last], start + first / self.rate
         return np.ascontiguousarray(samples), start
+
+    def _start(self, raw: Any) -> float:
+        """The second of the file where what is kept of it starts."""
+        return max(0.0, ((duration(raw) or 0.0) - self.max_seconds) / 2) if self.crop == "middle" else 0.0
 
 
 def show_sound(raw: Any, start: float) -> dict[str, str]:

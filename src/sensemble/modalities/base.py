@@ -12,9 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption
 from ..errors import Unreadable
 from ..registry import Registry
 from ..tokens import Tokens
@@ -103,6 +105,35 @@ class Modality(ABC):
     def show(self, raw: Any) -> dict[str, str]:
         """The value for a report: `kind` with `text`, or with `data`, a `data:` address of a picture."""
         return {"kind": "text", "text": str(raw)}
+
+    def corruptions(self) -> dict[str, Corruption]:
+        """The ways to make its values worse, by name: what robustness is measured by. None by default."""
+        return {}
+
+    def open(self, raw: Any) -> Any:
+        """A raw value as its corruptions take it; decoded where it is a file. Another raw value that `load` reads.
+
+        Raises:
+            Unreadable: as `load` says.
+        """
+        return raw
+
+    def corrupt(self, raw: Any, name: str, level: float, random: np.random.Generator) -> Any:
+        """A present raw value made worse: another raw value that `load` reads.
+
+        Args:
+            raw: the value; itself at the level 0.
+            name: of the corruption.
+            level: 0 to 1; the corruption says what amount that is.
+            random: the same source gives the same result.
+
+        Raises:
+            Unreadable: as `load` says.
+        """
+        if not level:
+            return raw
+        corruption = self.corruptions()[name]
+        return corruption.change(self.open(raw), corruption.amount(level), random)
 
     def state(self) -> dict[str, Any]:
         """What `fit` learned, as plain JSON values."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption, swaps
 from ..errors import ConfigError, Unreadable
 from .base import MODALITIES, Modality
 
@@ -79,6 +80,12 @@ class Category(Modality):
     def load(self, raw: Any) -> Tensor:
         """One label -> `(1,)` id; 0 where `fit` did not keep it."""
         return torch.tensor([self._ids.get(label_of(raw), OTHER)])
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return swaps(self.labels_)
+
+    def open(self, raw: Any) -> str:
+        return label_of(raw)
 
     def describe(self, raw: Any) -> list[str]:
         """The label, and whether the model knows it."""

@@ -12,9 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image as Pillow
 from torch import Tensor
 
-from ..media.picture import MAX_PIXELS, read_picture
+from ..corrupt import Corruption, pictures
+from ..media.picture import BILINEAR, MAX_PIXELS, Resample, read_picture
 from .base import MODALITIES
 from .pixels import Pixels
 
@@ -50,6 +52,8 @@ class Image(Pixels):
     """
 
     encoder = "cnn"
+    resample: Resample = BILINEAR
+    """How its pixels are made from a picture's own."""
 
     def __init__(
         self,
@@ -73,8 +77,15 @@ class Image(Pixels):
         Raises:
             Unreadable: no such file, no picture, damaged, cut off, or over a limit.
         """
-        square = read_picture(raw, self.size, self.framing, max_pixels=self.max_pixels)
+        square = self.open(raw)
         return torch.from_numpy(np.array(square)).permute(2, 0, 1).unsqueeze(0).contiguous()  # (1, C, H, W)
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return pictures(self.size)
+
+    def open(self, raw: Any) -> Pillow.Image:
+        """The square that is loaded, so that amounts are in its pixels."""
+        return read_picture(raw, self.size, self.framing, max_pixels=self.max_pixels, resample=self.resample)
 
     def fingerprint(self) -> str:
         return f"image 1 {self.size} {self.framing} {self.max_pixels}"

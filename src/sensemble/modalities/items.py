@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption, Random, swap
 from ..errors import ConfigError, Unreadable
 from .base import MODALITIES, Modality
 from .category import OTHER, label_of
@@ -87,6 +88,17 @@ class Items(Modality):
             Unreadable: no list, or an empty one.
         """
         return torch.tensor([self._ids.get(label, OTHER) for label in self._labels(raw)])
+
+    def corruptions(self) -> dict[str, Corruption]:
+        """`swap`: each label becomes another of the known ones at random, with the chance `level`."""
+
+        def change(labels: list[str], share: float, random: Random) -> list[str]:
+            return [swap(label, self.labels_, share, random) for label in labels]
+
+        return {"swap": Corruption("share of labels", lambda level: level, change)}
+
+    def open(self, raw: Any) -> list[str]:
+        return self._labels(raw)
 
     def describe(self, raw: Any) -> list[str]:
         """The labels, and whether the model knows them."""

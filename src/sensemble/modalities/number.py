@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption, numbers
 from ..errors import ConfigError, Unreadable
 from .base import MODALITIES, Modality
 
@@ -87,6 +88,12 @@ class Number(Modality):
         """
         scaled = (_parse(raw) - self.mean_) / self.std_
         return torch.tensor([[max(-self.clip, min(self.clip, scaled))]], dtype=torch.float32)
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return {"noise": numbers(lambda number, noise: number + float(noise) * self.std_, lambda number: ())}
+
+    def open(self, raw: Any) -> float:
+        return _parse(raw)
 
     def show(self, raw: Any) -> dict[str, str]:
         return {"kind": "number", "text": f"{_parse(raw):.6g}"}

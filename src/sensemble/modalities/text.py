@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
+from ..corrupt import Corruption, texts
 from ..errors import ConfigError, DataError, Unreadable
 from .base import MODALITIES, Modality
 
@@ -136,6 +137,12 @@ class Text(Modality):
             pieces.append(("·" if start < done else "") + text[max(start, done) : end])
             done = end
         return self._cut(pieces) or ["(blank)"]
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return texts()
+
+    def open(self, raw: Any) -> str:
+        return self._clean(raw)
 
     def decode(self, ids: Iterable[int] | Tensor) -> str:
         """The text of ids; bytes that make no whole character become U+FFFD.

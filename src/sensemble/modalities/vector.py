@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption, numbers
 from ..errors import ConfigError, Unreadable
 from .base import MODALITIES, Modality
 
@@ -92,14 +93,22 @@ class Vector(Modality):
         Raises:
             Unreadable: not numbers, not finite, ragged, empty, or another D than in training.
         """
-        steps = _parse(raw)[: self.length]
-        if steps.shape[1:] != self.shape:
-            raise Unreadable(f"has {steps.shape[1]} features a step, the training values have {self.shape[0]}")
+        steps = self.open(raw)
         with np.errstate(over="ignore"):
             scaled = ((steps - self.mean_) / self.std_).astype(np.float32)
         if not np.isfinite(scaled).all():
             raise Unreadable("holds a number too large beside the training values")
         return torch.from_numpy(scaled)
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return {"noise": numbers(lambda steps, noise: steps + noise * self.std_, lambda steps: steps.shape)}
+
+    def open(self, raw: Any) -> Array:
+        """The steps `(T, D)` that are loaded, before they are standardised."""
+        steps = _parse(raw)[: self.length]
+        if steps.shape[1:] != self.shape:
+            raise Unreadable(f"has {steps.shape[1]} features a step, the training values have {self.shape[0]}")
+        return steps
 
     def describe(self, raw: Any) -> list[str]:
         steps = len(self.load(raw))

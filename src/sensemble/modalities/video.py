@@ -15,6 +15,7 @@ import torch
 from PIL import Image as Pillow
 from torch import Tensor
 
+from ..corrupt import Corruption, clips
 from ..errors import ConfigError
 from ..media.film import MAX_PIXELS, MAX_SECONDS, Film, read_film
 from .base import MODALITIES
@@ -91,8 +92,14 @@ class Video(Pixels):
             Unreadable: no such file, no video, damaged before its first frame, or over a limit.
             ConfigError: PyAV is not installed.
         """
-        film = self._read(raw, self.frames, self.size, self.framing)
-        return torch.from_numpy(film.frames).permute(0, 3, 1, 2).contiguous()  # (T, H, W, C) -> (T, C, H, W)
+        return torch.from_numpy(self.open(raw)).permute(0, 3, 1, 2).contiguous()  # (T, H, W, C) -> (T, C, H, W)
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return clips(self.size)
+
+    def open(self, raw: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        """The frames that are loaded, `(T, size, size, 3)`, so that amounts are in their pixels."""
+        return self._read(raw, self.frames, self.size, self.framing).frames
 
     def fingerprint(self) -> str:
         return f"video 1 {self.frames} {self.rate} {self.size} {self.framing} {self.max_pixels} {self.max_seconds}"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..corrupt import Corruption, sounds
 from ..errors import ConfigError
 from ..media.sound import MAX_SECONDS, duration, read_sound
 from ..media.sound_file import RATES
@@ -69,11 +70,19 @@ class Wave(Modality):
         Raises:
             Unreadable: no such file, no sound, damaged, cut off, or over a limit.
         """
-        samples = read_sound(raw, self.rate, start=self._start(raw), seconds=self.seconds)
+        samples = self.open(raw)["array"]
         if self.normalise:
             exact = samples.astype(np.float64)
             samples = ((exact - exact.mean()) / np.sqrt(exact.var() + SMALLEST_VARIANCE)).astype(np.float32)
         return torch.from_numpy(np.pad(samples, (0, -len(samples) % self.hop))).view(-1, self.hop)
+
+    def corruptions(self) -> dict[str, Corruption]:
+        return sounds()
+
+    def open(self, raw: Any) -> dict[str, Any]:
+        """The samples that are read."""
+        samples = read_sound(raw, self.rate, start=self._start(raw), seconds=self.seconds)
+        return {"array": samples, "sampling_rate": self.rate}
 
     def fingerprint(self) -> str:
         return f"wave 1 {self.rate} {self.hop} {self.seconds} {self.crop} {self.normalise}"

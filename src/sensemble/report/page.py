@@ -13,12 +13,13 @@ import jinja2
 
 from .. import files
 from ..errors import UserError
-from . import context, evidence, formats, inspection
+from . import context, evidence, formats, inspection, robust
 
-_PARTS = ("audit", "metrics", "verdict", "details")
+_PARTS = ("audit", "metrics", "verdict", "details", "robustness")
 _SECTIONS: dict[ModuleType, tuple[str, ...]] = {
     context: ("header", "audit", "mistakes", "setting"),
     evidence: ("verdict", "scores", "subsets"),
+    robust: ("robustness",),
     inspection: ("curves", "confusion", "texts", "per_class", "residuals", "calibration"),
 }
 """Who makes each view of the template."""
@@ -31,8 +32,8 @@ def render(run: Mapping[str, Any]) -> str:
 
     Args:
         run: the contents of the run's files, each of which may be absent or None: `config` (YAML text), `history`
-            (a list of progress records), `audit`, `metrics`, `verdict`, `details` (mappings); and `name`, what to
-            call the run, and `problems`, sentences about files that could not be read.
+            (a list of progress records), `audit`, `metrics`, `verdict`, `details`, `robustness` (mappings); and `name`,
+            what to call the run, and `problems`, sentences about files that could not be read.
 
     Example:
         >>> "<h1>" in render({"config": "task: {name: classify, target: mood}"})

@@ -1,6 +1,7 @@
 """Which rows belong together: labels of retrieval, as numbers that are equal where rows show the same.
 
-Legend: n rows, G entries of a gallery, K = 3 numbers a row: of its query, of its candidate, and of the column `same`.
+Legend: n rows, G entries of a gallery, K = 3 numbers a row: of its query, of its candidate, and of the column `same`;
+a fourth may follow, the candidate's share of all rows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ..tokens import Tokens
 SIDES = ("query", "candidate")
 BLOCK = 1 << 22
 """Scores that are held at once."""
+WHOLE = 1 << 40
+"""The share of all rows, as labels are whole numbers."""
 
 
 def collate(table: Table, columns: Sequence[Sequence[str]], same: str | None) -> Tokens:
@@ -51,9 +54,23 @@ def collate(table: Table, columns: Sequence[Sequence[str]], same: str | None) ->
     return Tokens(torch.from_numpy(np.stack(values, 1)), mask)
 
 
+def with_shares(target: Tokens) -> Tokens:
+    """`(n, 3) -> (n, 4)`: adds the share of the rows that show the row's candidate, in parts of `WHOLE`."""
+    values, here = target.values[:, 1], target.mask[:, 1]
+    _, codes, counts = np.unique(values[here].numpy(), return_inverse=True, return_counts=True)
+    share = torch.zeros_like(values)
+    share[here] = torch.from_numpy(counts[codes] * WHOLE // max(1, len(codes)))
+    return Tokens(torch.cat([target.values, share.unsqueeze(1)], 1), torch.cat([target.mask, here.unsqueeze(1)], 1))
+
+
+def shares(target: Tokens) -> Tensor:
+    """`(B,)` the share of all rows that show each row's candidate, as `with_shares` wrote it; 1 without a candidate."""
+    return (target.values[:, 3].double() / WHOLE).float().masked_fill(~target.mask[:, 3], 1)
+
+
 def alike(target: Tokens) -> Tensor:
     """`(B, B)` bool: which rows of a batch are right for each other, each for itself among them."""
-    values, mask = target.values, target.mask
+    values, mask = target.values[:, :3], target.mask[:, :3]
     equal = values.unsqueeze(1) == values.unsqueeze(0)  # (B, B, K)
     known = mask.unsqueeze(1) & mask.unsqueeze(0)
     return (equal & known).any(2) | torch.eye(len(values), dtype=torch.bool, device=values.device)

@@ -22,14 +22,14 @@ from ..network import Network
 from ..tokens import Batch, Tokens
 from . import pairs
 from .base import TASKS, Answers, Stacker, Task
-from .contrastive import LOSSES
+from .contrastive import LOSSES, SHARED
 from .score_stacking import ScoreStacker
 from .towers import Sides, Towers
 
 SHOWN = 5
 """Candidates that a record lists."""
 REVERSE = "reverse_"
-BIAS = {"info_nce": None, "sigmoid": -10.0}
+BIAS = {"sigmoid": -10.0}
 """Where a loss starts with pairs being rare, the bias of its scores."""
 
 
@@ -49,7 +49,8 @@ class Retrieve(Task):
         query: inputs that ask; without it, all but the candidate's.
         candidate: inputs that are found; without it, all but the query's.
         same: column whose equal values make rows right for each other.
-        loss: `info_nce` (CLIP) or `sigmoid` (SigLIP).
+        loss: `info_nce` (CLIP) or `sigmoid` (SigLIP); to recommend, `sampled_softmax`, whose scores know how common a
+            candidate is, or `bpr`: both learn to find candidates by queries only.
         dim: E; 0 takes the network's width.
         temperature: at the start of training; it is learned.
         hard: how much more hard negatives count: 0 all alike, 1 clearly.
@@ -69,7 +70,7 @@ class Retrieve(Task):
         query: str | list[str] | None = None,
         candidate: str | list[str] | None = None,
         same: str | None = None,
-        loss: Literal["info_nce", "sigmoid"] = "info_nce",
+        loss: Literal["info_nce", "sigmoid", "sampled_softmax", "bpr"] = "info_nce",
         dim: int = 0,
         temperature: float = 0.07,
         hard: float = 0.0,
@@ -136,7 +137,7 @@ class Retrieve(Task):
         return Sides([make(own) for own in self.sides(names).values()])
 
     def head(self, width: int) -> nn.Module:
-        start: dict[str, Any] = {"temperature": self.temperature, "bias": BIAS[self.loss_name]}
+        start: dict[str, Any] = {"temperature": self.temperature, "bias": BIAS.get(self.loss_name)}
         return Towers(width, self.dim or width, project=self.lock is None, **start)
 
     def begin(self, network: Network) -> None:
@@ -148,9 +149,13 @@ class Retrieve(Task):
                 network.drop(name, self.dropout)
 
     def collate(self, table: Table) -> Tokens:
-        """`(n, 3)`: numbers of the row's query, candidate and `same`, equal where these are equal in the table."""
+        """`(n, 3)`: numbers of the row's query, candidate and `same`, equal where these are equal in the table.
+
+        A loss of `SHARED` adds a fourth, the candidate's share of the table's rows.
+        """
         sides = self.sides(list(self._columns)).values()
-        return pairs.collate(table, [[self._columns[name] for name in own] for own in sides], self.same)
+        target = pairs.collate(table, [[self._columns[name] for name in own] for own in sides], self.same)
+        return pairs.with_shares(target) if self.loss_name in SHARED else target
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         """The loss of the rows that have both sides; candidates and queries of the others are negatives, too.
@@ -164,11 +169,12 @@ class Retrieve(Task):
         here = vectors.mask[:, :1] & vectors.mask[:, 1:].T
         own = torch.eye(len(batch), dtype=torch.bool, device=here.device)
         negative = here & ~pairs.alike(batch.target)
-        first, second = LOSSES[self.loss_name](scores, own & here, negative, self.hard)
-        weight = (own & here).any(1).to(first.dtype)
+        told = {"share": pairs.shares(batch.target)} if self.loss_name in SHARED else {}
+        parts = LOSSES[self.loss_name](scores, own & here, negative, self.hard, **told)
+        weight = (own & here).any(1).to(scores.dtype)
         if batch.weight is not None:
             weight = weight * batch.weight
-        result: Tensor = ((first + second) / 2 * weight).sum() / weight.sum().clamp(min=1e-6)
+        result: Tensor = (torch.stack(parts).mean(0) * weight).sum() / weight.sum().clamp(min=1e-6)
         return result
 
     def answer(self, network: Network, fused: Tokens) -> NDArray[np.float32]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from ...errors import ConfigError, unknown
-from ...media.picture import Resample, read_picture
+from ...media.picture import Resample
 from ...modalities.image import Image
 from ...tokens import Tokens
 from .bundle import Bundle
@@ -53,10 +52,6 @@ class Picture(Image):
     def __init__(self, resample: Resample, size: int, options: Mapping[str, Any]) -> None:
         super().__init__(size=size, scale="imagenet", **options)
         self.resample = resample
-
-    def load(self, raw: Any) -> Tensor:
-        square = read_picture(raw, self.size, self.framing, max_pixels=self.max_pixels, resample=self.resample)
-        return torch.from_numpy(np.array(square)).permute(2, 0, 1).unsqueeze(0).contiguous()  # (1, C, H, W)
 
     def fingerprint(self) -> str:
         return f"{super().fingerprint()} {int(self.resample)}"
