@@ -355,11 +355,12 @@ def epoch_line(progress: Progress, config: Config, metric: str) -> str:
     """One epoch for a terminal."""
     assert progress.valid is not None
     star = " *" if progress.best else ""
-    epochs = {stage.name: stage.settings.epochs for stage in plan(config.stages, config.train, list(config.specs))}
+    stages = plan(config.stages, config.train, list(config.specs))
+    epochs = {stage.name: stage.settings.epochs for stage in stages}.get(progress.stage, stages[0].settings.epochs)
     if metric not in progress.valid:  # a self-supervised stage
         metric = next(iter(progress.valid))
     about = f"{progress.stage}: " if progress.stage else ""
-    about = f"{about}epoch {progress.epoch}/{epochs[progress.stage]}"
+    about = f"{about}epoch {progress.epoch}/{epochs}"
     return (
         f"{about}  loss {progress.loss:.4f}  valid {metric} {progress.valid[metric]:.4f}{star}"
         f"  {progress.rows_per_second:,.0f} rows/s  {progress.seconds:.0f} s"

@@ -172,6 +172,15 @@ def test_semi_answers_from_an_input_that_never_had_labels(tmp_path: Path) -> Non
     assert se.Learner.load(tmp_path / "semi").predict([{"right": [0.0] * 8}])
 
 
+def test_a_stage_by_itself_may_have_a_name() -> None:
+    said: list[str] = []
+    learner = se.Learner(
+        task={"name": "classify", "target": "label"}, width=8, verdict="off", stages=[{"name": "a", "epochs": 1}]
+    )
+    learner.fit(shared_causes(60, 0), say=said.append)
+    assert any(line.startswith("epoch 1/1") for line in said)
+
+
 def test_the_model_of_a_single_input_goes_through_its_own_stages() -> None:
     learner = se.Learner(
         {"left": "vector", "right": "vector"}, {"name": "classify", "target": "label"}, width=16, stages="staged",
