@@ -3,9 +3,10 @@
     sensemble demo captioning
     python benchmarks/caption_facts.py runs/demo/captioning runs/demo/data/pictures
 
-A caption's facts are read back by `stampworld.facts` and held against the scene graph, on the test split: `counts` is
-whether it names just the things that are there, each with its number; `all facts` whether, beside that, everything else
-it says (a relation) is true, too. Beside the model: another picture's caption, and always the same one. 95 % bootstrap.
+A caption's facts are read back by `stampworld.facts` and held against the scene graph, on the test split or another:
+`counts` is whether it names just the things that are there, each with its number; `all facts` whether, beside that,
+everything else it says (a relation) is true, too. Novel rows are those that hold what training never shows. Beside the
+model: another picture's caption, and always the same one. 95 % bootstrap.
 """
 
 from __future__ import annotations
@@ -37,24 +38,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run")
     parser.add_argument("data", type=Path)
+    parser.add_argument("--split", choices=("valid", "test"), default="test")
     options = parser.parse_args()
-    table = options.data / "captions" / "test.csv"
+    table = options.data / "captions" / f"{options.split}.csv"
     rows = pd.read_csv(table)
-    lines = (options.data / "scenes" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (options.data / "scenes" / f"{options.split}.jsonl").read_text(encoding="utf-8").splitlines()
     graphs = {
         record["image"]: Scene.from_json({key: record[key] for key in ("things", "look", "novel")})
         for record in map(json.loads, lines)
     }
     written = [record["prediction"] for record in se.Learner.load(options.run).predict(str(table))]
-    draws = resample(len(rows))
+    novel = rows["novel"].notna().to_numpy()
 
     def show(name: str, texts: Sequence[str]) -> None:
         found = np.array([right(text, graphs[image]) for text, image in zip(texts, rows["image"], strict=True)], float)
-        for column, what in enumerate(("counts", "all facts")):
-            low, high = np.quantile(draws @ found[:, column] / draws.sum(1), [0.025, 0.975])
-            print(
-                f"{name:<18} {what:<10} {found[:, column].mean():.3f} [{low:.3f}, {high:.3f}]  ({len(rows)} test rows)"
-            )
+        for which, kept in (("all rows", np.ones_like(novel)), ("novel rows", novel)):
+            if not kept.any():
+                continue
+            draws = resample(int(kept.sum()))
+            for column, what in enumerate(("counts", "all facts")):
+                values = found[kept, column]
+                low, high = np.quantile(draws @ values / draws.sum(1), [0.025, 0.975])
+                print(f"{name:<18} {what:<10} {values.mean():.3f} [{low:.3f}, {high:.3f}]  ({len(values)} {which})")
 
     show("model", written)
     show("another picture's", [*written[1:], written[0]])
