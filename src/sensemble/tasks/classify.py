@@ -53,7 +53,8 @@ class Classify(Task):
         class_weights: `balanced` weighs each class by the inverse of its share; or a weight by label.
         smoothing: share of certainty given away to the other classes.
         adjust: how much of the classes' log shares is added to the logits in the loss alone, so that rare classes are
-            answered as if they were frequent (Menon et al. 2021); 1 is the paper's, 0 adds nothing.
+            answered as if they were frequent (Menon et al. 2021); 1 is the paper's, 0 adds nothing. As the head has a
+            bias, this moves each class's answers and leaves the order of rows by it as it was with two classes or sets.
         threshold: from which probability on the positive one of two classes, or a label of a set, is answered, chosen
             on validation rows: `f1` for the best F1, `precision=0.9` for the most recall at such a precision,
             `recall=0.9` for the most precision at such a recall; `none`: from 0.5 on. Probabilities stay as they are.
