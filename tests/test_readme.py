@@ -210,13 +210,14 @@ def test_finding_things_and_comparing(place: Path, capsys: pytest.CaptureFixture
         for language, content in blocks(section(README, title)):
             if language == "yaml":
                 run("yaml", content, place)
+    assert main(["fit", "train.csv", "--target", "label", "--run", "runs/mood", "train.epochs=1", "width=16"]) == 0
     parts = [section(README, title) for title in ("Finding things", "Comparing")]
     for arguments in (line for part in parts for language, bash in blocks(part) if language == "bash"
                       for line in commands(bash)):  # fmt: skip
         if arguments[0] == "demo":  # takes minutes
             assert arguments[1] in SETS
             continue
-        small = ["train.epochs=1", "width=16"] if arguments[0] in ("fit", "compare") else []
+        small = ["train.epochs=1", "width=16"] if arguments[0] in ("fit", "compare", "tune") else []
         assert main([*arguments, *small]) == 0, (arguments, capsys.readouterr().err)
         printed = capsys.readouterr().out
         if arguments[0] == "search":
