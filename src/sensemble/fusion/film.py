@@ -19,6 +19,8 @@ from .base import FUSIONS, Fusion
 
 LOUD = 0.5
 """How loud marks of place are beside normalised tokens at first."""
+QUIET = 0.01
+"""Of the first random weights by which a second input that asks is heard."""
 
 
 @FUSIONS.register("film")
@@ -111,12 +113,12 @@ class _Question(nn.Module):
 
 
 class _Others(nn.Module):
-    """What several inputs that ask say beyond the first: nothing, until it is learned."""
+    """What several inputs that ask say beyond the first: hardly anything, until it is learned."""
 
     def __init__(self, width: int, count: int) -> None:
         super().__init__()
         self.up, self.down = nn.Linear(count * width, 2 * width), nn.Linear(2 * width, width)
-        nn.init.zeros_(self.down.weight)
+        nn.init.normal_(self.down.weight, std=QUIET)
         nn.init.zeros_(self.down.bias)
 
     def forward(self, pooled: Tensor) -> Tensor:

@@ -62,9 +62,9 @@ class Generate(Task):
         label_smoothing: share of certainty given away to the other tokens.
         blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
             learned, too.
-        metric: the score by which models are chosen, any of `metrics.generation`, `metrics.language` or, with
-            `candidates`, `metrics.ranking`; else `exact_match` where answers are short and repeat, `perplexity`
-            without inputs, and `cider` elsewhere.
+        metric: to choose models by, of `metrics.generation`, `metrics.language` or, with `candidates`,
+            `metrics.ranking`; else `exact_match` where answers are short and repeat, `perplexity` without inputs, and
+            `cider` elsewhere.
         valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
     """
 
@@ -232,8 +232,8 @@ class Generate(Task):
         names = [name for name in dict.fromkeys((*USUAL, self.metric)) if name in METRICS]
         written = text_metrics(answers, self.references.texts(target), language=self.language, names=names)
         likelihoods = [each.likelihood for each in answers]
-        ranks = self.ranking.metrics(answers, target) if self.ranking else {}
-        return {**written, **perplexities(likelihoods, target, self.references, self._baseline), **ranks}
+        unlike = perplexities(likelihoods, target, self.references, self._baseline)
+        return {**written, **unlike, **(self.ranking.metrics(answers, target) if self.ranking else {})}
 
     def trivial(self, rows: int) -> list[Answer]:
         return [Answer(self.common_, 0.0)] * rows

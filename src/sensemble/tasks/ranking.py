@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ..data.table import Table
@@ -19,6 +20,7 @@ from ..errors import ConfigError, DataError
 from ..metrics.base import Array, Metric
 from ..metrics.ranking import ranking_metrics
 from ..tokens import Tokens
+from .base import Answers
 from .candidates import Candidates
 from .language import log_probability
 from .references import References
@@ -98,7 +100,7 @@ class Ranking(References):
             self._seen = target, self.candidates.texts(self._rest(target))
         return self._seen[1]
 
-    def places(self, target: Tokens) -> Array:
+    def places(self, target: Tokens) -> NDArray[np.int64]:
         """`(n,)` which candidate is right: the first that is one of the row's references; -1 where none is."""
         pairs = zip(self.options(target), self.texts(target), strict=True)
         found = [[place for place, text in enumerate(row) if text in right] for row, right in pairs]
@@ -109,12 +111,13 @@ class Ranking(References):
         ids, owners = self.candidates.every(self._rest(target))  # (S, T), (S,)
         wanted = self._ended(ids)
         found: list[float] = []
-        for rows in torch.arange(len(owners), device=owners.device).split(MOST):
+        for rows in torch.split(torch.arange(len(owners), device=owners.device), MOST):
             found += log_probability(decoder, fused[owners[rows]], wanted[rows])
-        sizes = torch.bincount(owners, minlength=len(fused)).cumsum(0)[:-1].tolist()
-        return np.split(np.array(found, dtype=np.float64), sizes)
+        sizes = torch.bincount(owners, minlength=len(fused)).tolist()
+        each = iter(found)
+        return [np.array([next(each) for _ in range(size)], dtype=np.float64) for size in sizes]
 
-    def metrics(self, answers: Sequence[Answer], target: Tokens) -> dict[str, Metric]:
+    def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
         """Where the right candidate comes. An answer without scores puts the candidate that it says first."""
         options = self.options(target)
         scores = [
