@@ -25,7 +25,9 @@ FOLDER = {"pictures": "images", "clips": "clips"}
 QUESTION_SETS = 4
 """Sets of four questions that a picture is asked: as many as are needed to learn to look, at no picture's cost."""
 DIALOGUES = 3
-"""One picture in so many has a dialogue."""
+"""Of the pictures that are not for training, one in so many has a dialogue."""
+TAUGHT = 4
+"""Single questions of a training picture that stand with its dialogue: a set, with four different answers."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
         file = f"{FOLDER[kind]}/{number:05d}{SUFFIX[kind]}"
         if kind == "pictures":
             scene = picture(random, kinds=some, novel=novel)
-            talks = number % DIALOGUES == 0
+            talks = split == "train" or number % DIALOGUES == 0
             rows = _picture(scene, f"../{file}", balances[split], language, random, some, talks, split == "train")
         else:
             scene = clip(random, kinds=some, novel=novel)
@@ -111,6 +113,9 @@ def _picture(
     if talks:
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **asdict(each)} for place, each in enumerate(said, 1)]
+        if describes:  # whoever is to talk about a picture must first learn to look at one
+            known = rows["vqa"][:TAUGHT] + rows["vqa"][-1:]
+            rows["dialogue"] += [{**dict.fromkeys(rows["dialogue"][0]), **row, "coreference": False} for row in known]
     return rows
 
 
