@@ -19,6 +19,8 @@ from .base import FUSIONS, Fusion
 
 LOUD = 0.5
 """How loud marks of place are beside normalised tokens at first."""
+QUIET = 0.01
+"""Of the first random weights by which a second input that asks is heard."""
 
 
 @FUSIONS.register("film")
@@ -89,12 +91,15 @@ class FiLM(Fusion):
 
 
 class _Question(nn.Module):
-    """All that asks as one vector of about unit features; a learned one where nothing asks."""
+    """All that asks as one vector of about unit features; a learned one where nothing asks.
+
+    The first that asks counts as it is; what all of them say together adds to it.
+    """
 
     def __init__(self, width: int, count: int) -> None:
         super().__init__()
         self.pools = nn.ModuleList(AttentionPool(width) for _ in range(count))
-        self.join = nn.Linear(count * width, width) if count > 1 else nn.Identity()
+        self.others = _Others(width, count) if count > 1 else None
         self.norm = nn.LayerNorm(width)
         self.alone = None if count else nn.Parameter(torch.randn(width) * 0.02)
 
@@ -102,8 +107,23 @@ class _Question(nn.Module):
         if self.alone is not None:
             return self.alone.expand(len(like), -1)
         pooled = torch.cat([pool(tokens) for pool, tokens in zip(self.pools, asked, strict=True)], 1)
-        question: Tensor = self.norm(self.join(pooled))
+        first = pooled[:, : self.norm.normalized_shape[0]]
+        question: Tensor = self.norm(first if self.others is None else first + self.others(pooled))
         return question
+
+
+class _Others(nn.Module):
+    """What several inputs that ask say beyond the first: hardly anything, until it is learned."""
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(count * width, 2 * width), nn.Linear(2 * width, width)
+        nn.init.normal_(self.down.weight, std=QUIET)
+        nn.init.zeros_(self.down.bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        result: Tensor = self.down(F.gelu(self.up(pooled)))
+        return result
 
 
 class _Block(nn.Module):

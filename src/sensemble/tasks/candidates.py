@@ -60,11 +60,19 @@ class Candidates:
         if target is None or not bool(target.present.any()):
             raise DataError(f"{table.name}, column {self.target!r}: no training row says which candidate is right")
 
+    def read(self, table: Table) -> list[list[str]]:
+        """Each row's candidates.
+
+        Raises:
+            DataError: an empty candidate, or one that is no text.
+        """
+        return self.references.read(self._split(table))
+
     def collate(self, table: Table) -> Tokens | None:
         """Labels `(n, K)`; `None` where the table lacks the columns."""
         if self.target not in table.columns or self.candidates not in table.columns:
             return None
-        rows = self.references.read(self._split(table))
+        rows = self.read(table)
         places = torch.tensor([self._place(table, row, texts) for row, texts in enumerate(rows)], dtype=torch.int32)
         grades = Tokens.stack(self._grades(table, rows), shape=(), dtype=torch.int32)
         return self._pack(table, places, grades, places != UNKNOWN)

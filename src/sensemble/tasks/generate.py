@@ -28,6 +28,7 @@ from ..registry import check
 from ..tokens import Batch, Tokens
 from .base import TASKS, Answers, Stacker, Task
 from .language import PERPLEXITIES, SHORT, Baseline, foresee, log_probability, perplexities
+from .ranking import RANKS, Ranking, ranked
 from .references import References
 from .writing import Answer, VoteStacker, commonest, examples, lengths, likeness, sureness, text_metrics
 
@@ -54,13 +55,16 @@ class Generate(Task):
         vocab: most pieces of text that the decoder may know.
         search: how texts are written: see `decoders.search.Search`.
         allowed: `any` text, one of the `training` texts, or one of a list.
+        candidates: a column of lists of texts, or of texts parted by `|`, the right one among them: they are ranked by
+            how likely each is, and that is scored as in visual dialogue. Rows and whole tables may lack them.
         language: of the texts, a code such as `en` or `zh`, by which scores cut them into words; `auto` looks at their
             characters.
         label_smoothing: share of certainty given away to the other tokens.
         blind: share of training rows that are learned from with all inputs hidden, so that the language alone is
             learned, too.
-        metric: the score by which models are chosen, any of `metrics.generation`, `perplexity` or `byte_perplexity`;
-            else `exact_match` where answers are short and repeat, `perplexity` without inputs, and `cider` elsewhere.
+        metric: to choose models by, of `metrics.generation`, `metrics.language` or, with `candidates`,
+            `metrics.ranking`; else `exact_match` where answers are short and repeat, `perplexity` without inputs, and
+            `cider` elsewhere.
         valid_rows: most rows that are scored between epochs, greedily; 0 takes all.
     """
 
@@ -73,6 +77,7 @@ class Generate(Task):
         vocab: int = 8000,
         search: dict[str, Any] | None = None,
         allowed: Literal["any", "training"] | list[str] = "any",
+        candidates: str | None = None,
         language: str = "auto",
         label_smoothing: float = 0.0,
         blind: float = 0.05,
@@ -93,13 +98,15 @@ class Generate(Task):
         self.allowed = allowed
         self.language = language
         rules_for([], language)  # refuses what is no language
-        if metric is not None and metric not in (*METRICS, *PERPLEXITIES):
-            raise ConfigError(f"task.metric: {unknown('metric', metric, [*METRICS, *PERPLEXITIES])}")
+        known = (*METRICS, *PERPLEXITIES, *(RANKS if candidates else ()))
+        if metric is not None and metric not in known:
+            raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.label_smoothing = label_smoothing
         self.blind = blind
         self.wanted_metric = metric
         self.valid_rows = valid_rows
-        self.references = References(self.target, vocab=vocab, length=length)
+        self.ranking = Ranking(self.target, candidates, vocab=vocab, length=length) if candidates else None
+        self.references = self.ranking or References(self.target, vocab=vocab, length=length)
         self.common_ = ""
         self.metric_ = "exact_match"
         self.answers_: list[str] = []
@@ -130,7 +137,8 @@ class Generate(Task):
         self._make_trie()
         target = self.references.collate(table)
         assert target is not None
-        tokens = torch.bincount(target.values[target.mask].long(), minlength=self.references.num_tokens)
+        own = self.references.own(target)
+        tokens = torch.bincount(own.values[own.mask].long(), minlength=self.references.num_tokens)
         self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
         self._baseline = Baseline(self.references, target[target.present])
         return self
@@ -151,6 +159,9 @@ class Generate(Task):
 
     def collate(self, table: Table) -> Tokens | None:
         return self.references.collate(table)
+
+    def given(self, table: Table) -> Tokens | None:
+        return self.ranking.given(table) if self.ranking else None
 
     def loss(self, network: Network, batch: Batch) -> Tensor:
         """The mean of the tokens' cross-entropy, each row's tokens weighing as the row does."""
@@ -175,8 +186,12 @@ class Generate(Task):
         answers = self.write(network, fused)
         if given is None:
             return answers
-        found = log_probability(decoder_of(network), fused, self.references.one(given, draw=False))
-        return [each._replace(likelihood=value) for each, value in zip(answers, found, strict=True)]
+        decoder = decoder_of(network)
+        if bool(self.references.own(given).present.any()):
+            found = log_probability(decoder, fused, self.references.one(given, draw=False))
+            answers = [each._replace(likelihood=value) for each, value in zip(answers, found, strict=True)]
+        scores = self.ranking.scores(decoder, fused, given) if self.ranking else [None] * len(answers)
+        return [each._replace(scores=found) for each, found in zip(answers, scores, strict=True)]
 
     def write(
         self, network: Network, fused: Tokens, *, search: Search | None = None, prefix: Sequence[str] | None = None
@@ -217,7 +232,8 @@ class Generate(Task):
         names = [name for name in dict.fromkeys((*USUAL, self.metric)) if name in METRICS]
         written = text_metrics(answers, self.references.texts(target), language=self.language, names=names)
         likelihoods = [each.likelihood for each in answers]
-        return {**written, **perplexities(likelihoods, target, self.references, self._baseline)}
+        unlike = perplexities(likelihoods, target, self.references, self._baseline)
+        return {**written, **unlike, **(self.ranking.metrics(answers, target) if self.ranking else {})}
 
     def trivial(self, rows: int) -> list[Answer]:
         return [Answer(self.common_, 0.0)] * rows
@@ -230,7 +246,8 @@ class Generate(Task):
         return VoteStacker(answers, self.references.texts(target), language=self.language)
 
     def records(self, answers: Answers) -> list[dict[str, Any]]:
-        return [{"prediction": each.text, "score": float(each.score)} for each in answers]
+        """`prediction` and its `score`; where there were candidates, `ranking`: their places, the likeliest first."""
+        return [{"prediction": each.text, "score": float(each.score), **ranked(each)} for each in answers]
 
     def truth(self, target: Tokens) -> list[str]:
         return [" / ".join(row) for row in self.references.texts(target)]

@@ -97,10 +97,18 @@ class References:
         flat = [torch.tensor([token for _ in row for token in (*next(ids), END)], dtype=torch.int32) for row in rows]
         return Tokens.stack([row if len(row) else None for row in flat], shape=(), dtype=torch.int32)
 
+    def own(self, target: Tokens) -> Tokens:
+        """The labels without what a task may have packed beside them."""
+        return target
+
     def encode(self, texts: Iterable[str]) -> list[list[int]]:
         """Texts -> their ids, `END` not among them."""
-        found = self.text.load_many(list(texts))
-        return [[] if isinstance(ids, Unreadable) else ids[ids != END].tolist() for ids in found]
+        texts = list(texts)
+        distinct = list(dict.fromkeys(texts))  # answers and candidates repeat
+        found = self.text.load_many(distinct)
+        ids = [[] if isinstance(each, Unreadable) else each[each != END].tolist() for each in found]
+        known = dict(zip(distinct, ids, strict=True))
+        return [known[text] for text in texts]
 
     def decode(self, ids: Iterable[int] | Tensor) -> str:
         """Ids -> text."""

@@ -32,11 +32,13 @@ class Answer(NamedTuple):
         text: what was written.
         score: mean log-probability of its tokens: how sure the model is.
         likelihood: log-probability of the row's true text, where that was given and a model was asked.
+        scores: likewise, of each of the row's candidates.
     """
 
     text: str
     score: float
     likelihood: float | None = None
+    scores: Array | None = None
 
 
 def text_metrics(

@@ -27,7 +27,9 @@ QUESTION_SETS = 4
 CLIP_SETS = 4
 """Sets of five questions that a training clip is asked; those of the other splits are asked one."""
 DIALOGUES = 3
-"""One picture in so many has a dialogue."""
+"""Of the pictures that are not for training, one in so many has a dialogue."""
+TAUGHT = 4
+"""Single questions of a training picture that stand with its dialogue: a set, with four different answers."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
         file = f"{FOLDER[kind]}/{number:05d}{SUFFIX[kind]}"
         if kind == "pictures":
             scene = picture(random, kinds=some, novel=novel)
-            talks = number % DIALOGUES == 0
+            talks = split == "train" or number % DIALOGUES == 0
             rows = _picture(scene, f"../{file}", balances[split], language, random, some, talks, split == "train")
         else:
             scene = clip(random, kinds=some, novel=novel)
@@ -114,6 +116,9 @@ def _picture(
     if talks:
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **asdict(each)} for place, each in enumerate(said, 1)]
+        if describes:  # whoever is to talk about a picture must first learn to look at one
+            known = rows["vqa"][:TAUGHT] + rows["vqa"][-1:]
+            rows["dialogue"] += [{**dict.fromkeys(rows["dialogue"][0]), **row, "coreference": False} for row in known]
     return rows
 
 

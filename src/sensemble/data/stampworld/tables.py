@@ -123,8 +123,9 @@ vqa/        16 questions a picture, in fours with four different answers: exists
             colour, compare, where, kind_at and colour_at (what stands where); for training also one that asks for
             what stands in each place (type describe)
 classify/   two statements a picture, one right and one wrong
-dialogue/   5 to 10 rounds about each third picture: history, question, 20 candidates; coreference is true where the
-            question means nothing without the history
+dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
+            coreference is true where the question means nothing without the history. For training also five rows a
+            picture from vqa/, without history and candidates: four questions, and what stands in each place
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
