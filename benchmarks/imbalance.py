@@ -22,7 +22,8 @@ from sensemble import build, evaluate
 from sensemble import config as configs
 from sensemble.data.table import Table
 from sensemble.metrics.base import Metric, resample
-from sensemble.metrics.classification import at_name, classification_metrics
+from sensemble.metrics.classification import classification_metrics
+from sensemble.metrics.curves import at_name
 from sensemble.prepare import make_parts
 from sensemble.tasks import thresholds
 from sensemble.train import train

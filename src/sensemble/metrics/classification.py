@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import CELLS, Array, Metric, Statistic, check_finite, chunked, quotient, ratio, tally
+from .curves import Truths, at_name, curves, recall_at
 
 Integers = NDArray[np.integer]
-Truths = NDArray[np.bool_]
 
 CLIP = 1e-7
 """The least probability that log loss counts with."""
@@ -84,7 +84,7 @@ def classification_metrics(
     metrics["f1_macro"] = Metric(_decided(labels, predicted, num, _macro(_f1)))
     metrics["f1_weighted"] = Metric(_decided(labels, predicted, num, _f1_weighted))
     against_rest = [wanted] if num == 2 else range(num)
-    for name, curve in _curves(at_precision).items():
+    for name, curve in curves(at_precision).items():
         if name in ("roc_auc", "pr_auc") or num == 2:
             metrics[name] = Metric(_ranked(probabilities, truths, np.ones_like(truths), against_rest, curve))
     metrics["log_loss"] = Metric(quotient(-np.log(np.maximum(probabilities[truths], CLIP))), higher=False)
@@ -153,7 +153,7 @@ def multilabel_metrics(
         "f1_samples": Metric(quotient(ratio(above.sum(1), below.sum(1), empty=0), scored)),
         **{
             name: Metric(_ranked(probabilities, truths, mask, columns, curve))
-            for name, curve in _curves(at_precision).items()
+            for name, curve in curves(at_precision).items()
         },
         "hamming_loss": Metric(quotient(wrong.sum(1), known), higher=False),
         "log_loss": Metric(quotient(surprise.sum(1), known), higher=False),
@@ -251,20 +251,11 @@ def per_label(
     rows = _class_rows(names, lambda weights: _SetCounts(weights, truths, predicted), len(labels), draws)
     name, ones = at_name(at_precision), np.ones((1, len(labels)))
     for place, row in enumerate(rows):
-        statistic = _ranked(probabilities, truths, mask, [place], _recall_at(at_precision))
+        statistic = _ranked(probabilities, truths, mask, [place], recall_at(at_precision))
         row[name] = float(statistic(ones)[0])
         if draws is not None:
             row["intervals"][name] = _ends(statistic(draws))
     return rows
-
-
-def at_name(precision: float) -> str:
-    """The name of the recall at a precision.
-
-    >>> at_name(0.9)
-    'recall_at_precision_90'
-    """
-    return f"recall_at_precision_{100 * precision:g}"
 
 
 def _class_rows(
@@ -376,80 +367,6 @@ def _ranked(
         return _mean_of_defined(np.stack(areas, 1))  # (R, K) -> (R,)
 
     return statistic
-
-
-def _levels(scores: Array, positive: Truths) -> Callable[[Array], tuple[Array, Array, Array]]:
-    """What both curves need at each distinct score of a positive row, in rising order.
-
-    Only those m levels matter: negative rows between two of them are one step of the curve.
-
-    Returns:
-        A function of weights: `(R, m)` positives at the level, all rows at it, and all rows below it.
-    """
-    levels, codes = np.unique(scores[positive], return_inverse=True)
-    # Twice a row's place among the levels: odd if it ties with one, even if it lies between two.
-    places = np.searchsorted(levels, scores, "left") + np.searchsorted(levels, scores, "right")
-
-    def at(weights: Array) -> tuple[Array, Array, Array]:
-        cells = tally(weights, places, 2 * len(levels) + 1)
-        return tally(weights[:, positive], codes, len(levels)), cells[:, 1::2], cells.cumsum(1)[:, :-1:2]
-
-    return at
-
-
-def _roc_auc(scores: Array, positive: Truths) -> Statistic:
-    """The chance that a positive row scores above a negative one, ties counting half (Mann & Whitney 1947)."""
-    at = _levels(scores, positive)
-
-    def statistic(weights: Array) -> Array:
-        hits, tied, below = at(weights)
-        negatives_below = below - (hits.cumsum(1) - hits)
-        wins = (hits * (negatives_below + (tied - hits) / 2)).sum(1)
-        positives = hits.sum(1)
-        return ratio(wins, positives * (weights.sum(1) - positives))
-
-    return statistic
-
-
-def _average_precision(scores: Array, positive: Truths) -> Statistic:
-    """The mean, over positive rows, of the precision among all that score at least as high; no interpolation."""
-    at = _levels(scores, positive)
-
-    def statistic(weights: Array) -> Array:
-        hits, _, below = at(weights)
-        positives = hits.sum(1)
-        found = positives[:, None] - (hits.cumsum(1) - hits)
-        listed = weights.sum(1)[:, None] - below
-        return ratio((hits * ratio(found, listed, empty=0)).sum(1), positives)
-
-    return statistic
-
-
-def _recall_at(precision: float) -> Callable[[Array, Truths], Statistic]:
-    """The most positive rows that a threshold finds among those right in so large a share of what they list.
-
-    The threshold is chosen on the very rows, so the score is that of the best choice, as with any curve; 0 where none
-    is so precise.
-    """
-
-    def curve(scores: Array, positive: Truths) -> Statistic:
-        at = _levels(scores, positive)
-
-        def statistic(weights: Array) -> Array:
-            hits, _, below = at(weights)
-            positives = hits.sum(1)
-            found = positives[:, None] - (hits.cumsum(1) - hits)
-            listed = weights.sum(1)[:, None] - below
-            good = ratio(found, listed, empty=0) >= precision - 1e-12
-            return ratio(np.where(good, found, 0).max(1, initial=0), positives)
-
-        return statistic
-
-    return curve
-
-
-def _curves(at_precision: float) -> dict[str, Callable[[Array, Truths], Statistic]]:
-    return {"roc_auc": _roc_auc, "pr_auc": _average_precision, at_name(at_precision): _recall_at(at_precision)}
 
 
 # Probabilities.
