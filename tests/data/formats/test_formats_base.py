@@ -58,7 +58,16 @@ def test_paths_lead_to_the_pictures(dataset: Path) -> None:
 
 
 def test_every_layout_is_documented_and_its_options_have_types() -> None:
-    assert set(FORMATS) == {"coco_captions", "vqa", "visdial", "multi30k", "msvd_qa", "next_qa", "llava"}
+    assert set(FORMATS) == {
+        "coco_captions",
+        "vqa",
+        "visdial",
+        "multi30k",
+        "msvd_qa",
+        "next_qa",
+        "llava",
+        "interactions",
+    }
     for name in FORMATS:
         found = options(FORMATS[name])
         assert found and all(each.annotation is not None for each in found.values())
