@@ -187,21 +187,25 @@ def lines(verdict: Mapping[str, Any]) -> list[str]:
 
 def notes(controls: Mapping[str, Control], found: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What the controls warn of, and how they were made."""
-    result = []
+    result, idle = [], []
     for name, each in found.items():
         gain = each["gain"]
         if gain["low"] > 0:
             continue
         size = f"({gain['value']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}])"
         if name == BLIND:
-            text = f"With every input hidden the model is not clearly worse {size}: no use of its inputs is shown"
+            result.append(f"With every input hidden the model is not clearly worse {size}: no use of them is shown.")
         elif name == NEAREST:
-            text = f"The model is not clearly better than copying the text of the most alike training row {size}"
+            result.append(
+                f"The model is not clearly better than copying the text of the most alike training row {size}."
+            )
         else:
-            own, share = name.removeprefix(SHUFFLED), each["changed"]
-            text = f"With {own} from other rows the model is not clearly worse {size}: no use of {own} is shown"
-            text += f"; but only {share:.0%} of the rows got another value" if share < FEW else ""
-        result.append(f"{text}.")
+            share = each["changed"]
+            few = f" (though only {share:.0%} of the rows got another value)" if share < FEW else ""
+            idle.append(name.removeprefix(SHUFFLED) + few)
+    if idle:
+        own = ", ".join(idle)
+        result.append(f"With values from other rows the model is not clearly worse, so no use is shown of: {own}.")
     return result + [control.how for control in controls.values() if control.how]
 
 
