@@ -21,6 +21,7 @@ from sensemble.data.folds import folds
 from sensemble.data.read import read
 from sensemble.data.samples import SAMPLES, get
 from sensemble.demo import CARRIED, recipe
+from sensemble.metrics.base import Metric, estimate, quotient, resample
 from sensemble.plan import complete
 from sensemble.prepare import make_parts
 from sensemble.stages.run import fit
@@ -74,15 +75,14 @@ def main() -> None:
 
 def report(right: dict[str, Any], groups: Any) -> None:
     """Each way's accuracy and how much better it is than always the commonest kind."""
-    codes = np.unique(groups, return_inverse=True)[1]
-    rng, count = np.random.default_rng(0), int(codes.max()) + 1
-    draws = np.stack([np.bincount(rng.integers(count, size=count), minlength=count)[codes] for _ in range(2000)])
+    count = len(np.unique(groups))
+    draws = resample(len(groups), resamples=2000, groups=np.unique(groups, return_inverse=True)[1])
 
     def interval(values: Any) -> str:
-        low, high = np.quantile((draws * values).sum(1) / draws.sum(1), [0.025, 0.975])
-        return f"{values.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        found = estimate(Metric(quotient(values)), len(values), draws)
+        return f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
-    print(f"\n{len(codes)} stamps, {count} groups")
+    print(f"\n{len(groups)} stamps, {count} groups")
     for way, values in right.items():
         print(f"{way:<20} {interval(values)}   over the commonest kind {interval(values - right['commonest kind'])}")
 

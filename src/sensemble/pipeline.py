@@ -85,6 +85,8 @@ class Job:
     unlabelled: Samples | None = None
     """The training rows with those that lack a label: for self-supervised stages."""
     answers: Answers | None = None
+    draws: Array | None = None
+    """Bootstrap resamples of the test rows, under which all evidence is measured."""
     audit: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     verdict: dict[str, Any] | None = None
@@ -230,9 +232,9 @@ class Job:
         yield Event("evaluate", about="every subset of the inputs")
         names = evaluate.subsets(self.task, [item.name for item in self.inputs])
         found = evaluate.answer_subsets(self.network, self.task, test, names)
-        draws = evaluate.weights(test, seed=self.config.seed)
+        self.draws = evaluate.weights(test, seed=self.config.seed)
         self.answers = found[-1]
-        self.metrics = metrics_file(self.task, found, names, test, draws)
+        self.metrics = metrics_file(self.task, found, names, test, self.draws)
         if self.folder:
             write_json(self.folder / "metrics.json", self.metrics)
         for line in score_lines(self.metrics):
@@ -251,8 +253,8 @@ class Job:
         blind = controls.answer(
             self.network, self.task, self.inputs, self.parts["train"], test, seed=self.config.seed
         )  # fmt: skip
-        draws = evaluate.weights(test, seed=self.config.seed)
-        self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, draws, blind)
+        assert self.draws is not None
+        self.verdict = verdicts.judge(self.task, self.answers, alone, self.parts, self.draws, blind)
         if self.folder:
             write_json(self.folder / "verdict.json", self.verdict)
         yield Event("verdict", f"Verdict: {self.verdict['sentence']}")
@@ -289,7 +291,7 @@ class Job:
         test = self.parts["test"]
         assert test.target is not None
         return {
-            **self.task.details(self.answers, test.target, evaluate.weights(test, seed=self.config.seed)),
+            **self.task.details(self.answers, test.target, self.draws),
             "mistakes": mistakes(self.task, self.answers, test, self.inputs),
             "versions": versions(),
             "seed": self.config.seed,
