@@ -28,8 +28,8 @@ CLIP_SETS = 4
 """Sets of five questions that a training clip is asked; those of the other splits are asked one."""
 DIALOGUES = 3
 """Of the pictures that are not for training, one in so many has a dialogue."""
-TAUGHT = 4
-"""Single questions of a training picture that stand with its dialogue: a set, with four different answers."""
+UNTAUGHT = ("same", "compare")
+"""Types of single questions that no dialogue asks, and that do not stand with a training picture's."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,8 @@ def _picture(
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **asdict(each)} for place, each in enumerate(said, 1)]
         if describes:  # whoever is to talk about a picture must first learn to look at one
-            known = rows["vqa"][:TAUGHT] + rows["vqa"][-1:]
+            known = [row for row in rows["vqa"] if row["type"] not in UNTAUGHT]
+            known[-1] = {**known[-1], "answer": lay_out(scene, language, sizes=True)}
             rows["dialogue"] += [{**dict.fromkeys(rows["dialogue"][0]), **row, "coreference": False} for row in known]
     return rows
 

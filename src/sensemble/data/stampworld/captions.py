@@ -16,7 +16,7 @@ from typing import Any
 
 from .clip_questions import movers, noisy
 from .sample import Random, pick, shuffled
-from .scene import CELL, SPAN, Name, Scene
+from .scene import CELL, SPAN, Name, Scene, Thing
 from .words import Language
 
 Fact = tuple[Any, ...]
@@ -75,14 +75,17 @@ def describe(scene: Scene, language: Language, random: Random, *, number: int) -
     return [forms[place % len(forms)].format(verb, listed) for place in range(number)]
 
 
-def lay_out(scene: Scene, language: Language) -> str:
-    """What stands in each of the nine places of a picture, in reading order."""
+def lay_out(scene: Scene, language: Language, *, sizes: bool = False) -> str:
+    """What stands in each of the nine places of a picture, in reading order, on demand with the size of each."""
     here = {(thing.y // CELL, thing.x // CELL): thing for thing in scene.things}
     (nothing,) = language.templates["nothing"]
     places = product(range(SPAN // CELL), repeat=2)
-    return language.comma.join(
-        format(language.noun(here[place].look), "bare") if place in here else nothing for place in places
-    )
+    return language.comma.join(_seen(here[place], language, sizes) if place in here else nothing for place in places)
+
+
+def _seen(thing: Thing, language: Language, size: bool) -> str:
+    look = format(language.noun(thing.look), "bare")
+    return language.join.join([language.word(thing.size), look]) if size else look
 
 
 def caption_clip(scene: Scene, language: Language, random: Random, *, number: int = 2) -> list[str]:
