@@ -19,6 +19,7 @@ from .weights import get as get_weights
 WORLDS: dict[str, tuple[Kind, str]] = {
     "captioning": ("pictures", "captions/{}.csv"),
     "vqa": ("pictures", "vqa/{}.csv"),
+    "dialogue": ("pictures", "dialogue/{}.jsonl"),
     "video_qa": ("clips", "video_qa/{}.csv"),
 }
 """Recipes on StampWorld: the kind of its scenes, and where the table of a split is."""

@@ -202,6 +202,21 @@ def test_recurrent_states_know_what_comes_before_and_after(name: str) -> None:
     assert changed[:4, 4:].all() and not changed[4:, 4:].any()  # the other backward
 
 
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize("present", [0, 1, 2, 3])
+def test_recurrent_networks_run_no_steps_for_rows_that_most_lack(name: str, present: int) -> None:
+    torch.manual_seed(0)
+    encoder = encoders("vector").create(name, modality("vector"), dim=8).eval()
+    rows: list[int] = []
+    encoder.forth[0].register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
+    tokens = Tokens.stack([None] * (4 - present) + [torch.randn(3 + row, 4) for row in range(present)], shape=(4,))
+    with torch.no_grad():
+        found = encoder(tokens)
+        alone = [encoder(tokens[row : row + 1]).values[0] for row in range(4)]
+    assert rows[0] == (present if present in (1, 2) else 4)
+    assert torch.allclose(found.values, torch.stack(alone), atol=1e-6) and torch.equal(found.mask, tokens.mask)
+
+
 @pytest.mark.parametrize("pairs", [0, 50])
 def test_bag_reads_a_single_word(pairs: int) -> None:
     torch.manual_seed(0)

@@ -54,6 +54,14 @@ class _Recurrent(Encoder):
         )
 
     def forward(self, tokens: Tokens) -> Tokens:
+        here = tokens.present
+        if not 0 < 2 * int(here.sum()) <= len(tokens):
+            return self._read(tokens)
+        found = self._read(tokens[here])  # most rows lack the text: they need no steps
+        values = found.values.new_zeros(*tokens.mask.shape, self.dim)
+        return Tokens(values.masked_scatter(here.view(-1, 1, 1), found.values), tokens.mask)
+
+    def _read(self, tokens: Tokens) -> Tokens:
         tokens = tokens.clean()
         length = tokens.mask.shape[1]
         steps = torch.arange(length, device=tokens.mask.device)

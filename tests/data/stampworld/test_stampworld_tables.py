@@ -26,7 +26,7 @@ COLUMNS = {
     "video_qa": ["clip", "question", "answer", "type", "novel", "needs_time", "needs_sound"],
 }
 
-DIGESTS = {"pictures": "620ae16379d0b21c", "clips": "0cfffec96da0db57"}
+DIGESTS = {"pictures": "b30d9322516acf06", "clips": "0cfffec96da0db57"}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -94,6 +94,21 @@ def test_captions_state_what_the_scene_table_says(folders: dict[str, Path]) -> N
         assert facts(caption) <= scene_facts(graphs[image])
 
 
+def test_dialogues_teach_what_stands_where_with_its_size(folders: dict[str, Path]) -> None:
+    lines = (folders["pictures"] / "scenes" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    graphs = {row["image"]: Scene.from_json(row) for row in map(json.loads, lines)}
+    talk = read(folders["pictures"] / "dialogue" / "train.jsonl")
+    checked = 0
+    for image, kind, answer in zip(*map(talk.column, ("image", "type", "answer")), strict=True):
+        if kind == "describe":
+            places = {
+                (thing.x // 32, thing.y // 32): f"{thing.size} {' '.join(thing.look)}" for thing in graphs[image].things
+            }
+            assert answer.split(", ") == [places.get((x, y), "nothing") for y in range(3) for x in range(3)]
+            checked += 1
+    assert checked == 32
+
+
 def test_types_survive_reading(folders: dict[str, Path]) -> None:
     rows = read(folders["clips"] / "video_qa" / "train.csv")
     assert set(rows.column("needs_time")) == {True, False}
@@ -102,7 +117,9 @@ def test_types_survive_reading(folders: dict[str, Path]) -> None:
     for candidates, place, answer in zip(*map(talk.column, ("candidates", "answer_index", "answer")), strict=True):
         assert list(candidates)[int(place)] == answer if candidates is not None else place is None
     looks = [kind for kind, some in zip(talk.column("type"), talk.column("candidates"), strict=True) if some is None]
-    assert len(looks) == 32 * 5 and looks.count("describe") == 32  # five rows a training picture that teach to look
+    assert looks.count("describe") == 32  # of each training picture, beside questions that teach to look
+    single = read(folders["pictures"] / "vqa" / "train.csv").column("type")
+    assert sorted(looks) == sorted(kind for kind in single if kind not in ("same", "compare"))
     assert None not in read(folders["pictures"] / "dialogue" / "test.jsonl").column("candidates")
     labels = read(folders["pictures"] / "classify" / "train.csv").column("label")
     assert labels.count("right") == labels.count("wrong") == 32

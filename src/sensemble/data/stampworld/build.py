@@ -30,8 +30,8 @@ DIALOGUES = 3
 """Of the pictures that are not for training, one in so many has a dialogue."""
 DESCRIBE = "describe"
 """The type of a training row that asks for all there is, and so needs all of it."""
-TAUGHT = 4
-"""Single questions of a training picture that stand with its dialogue: a set, with four different answers."""
+UNTAUGHT = ("same", "compare")
+"""Types of single questions that no dialogue asks, and that do not stand with a training picture's."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def _picture(
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **asdict(each)} for place, each in enumerate(said, 1)]
         if describes:  # whoever is to talk about a picture must first learn to look at one
-            known = rows["vqa"][:TAUGHT] + rows["vqa"][-1:]
+            known = [row for row in rows["vqa"] if row["type"] not in UNTAUGHT]
+            known[-1] = {**known[-1], "answer": lay_out(scene, language, sizes=True)}
             rows["dialogue"] += [{**dict.fromkeys(rows["dialogue"][0]), **row, "coreference": False} for row in known]
     return rows
 

@@ -18,7 +18,7 @@ from typing import Any
 from .clip_questions import movers, noisy
 from .questions import place
 from .sample import Random, pick, shuffled
-from .scene import CELL, SPAN, Name, Scene
+from .scene import CELL, SPAN, Name, Scene, Thing
 from .words import Language
 
 Fact = tuple[Any, ...]
@@ -79,14 +79,17 @@ def describe(scene: Scene, language: Language, random: Random, *, number: int) -
     return [forms[turn % len(forms)].format(verb, listed) for turn in range(number)]
 
 
-def lay_out(scene: Scene, language: Language) -> str:
-    """What stands in each of the nine places of a picture, in reading order."""
+def lay_out(scene: Scene, language: Language, *, sizes: bool = False) -> str:
+    """What stands in each of the nine places of a picture, in reading order, on demand with the size of each."""
     here = {(thing.y // CELL, thing.x // CELL): thing for thing in scene.things}
     (nothing,) = language.templates["nothing"]
     cells = product(range(SPAN // CELL), repeat=2)
-    return language.comma.join(
-        format(language.noun(here[cell].look), "bare") if cell in here else nothing for cell in cells
-    )
+    return language.comma.join(_seen(here[cell], language, sizes) if cell in here else nothing for cell in cells)
+
+
+def _seen(thing: Thing, language: Language, size: bool) -> str:
+    look = format(language.noun(thing.look), "bare")
+    return language.gap.join([language.word(thing.size), look]) if size else look
 
 
 def tell(scene: Scene, language: Language) -> str:

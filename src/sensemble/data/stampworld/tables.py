@@ -124,8 +124,9 @@ vqa/        16 questions a picture, in fours with four different answers: exists
             what stands in each place (type describe)
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
-            coreference is true where the question means nothing without the history. For training also five rows a
-            picture from vqa/, without history and candidates: four questions, and what stands in each place
+            coreference is true where the question means nothing without the history. For training also rows without
+            history and candidates: the picture's questions from vqa/ but same and compare, and what stands in each
+            place, with its size
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
