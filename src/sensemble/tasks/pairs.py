@@ -68,12 +68,17 @@ def shares(target: Tokens) -> Tensor:
     return (target.values[:, 3].double() / WHOLE).float().masked_fill(~target.mask[:, 3], 1)
 
 
-def alike(target: Tokens) -> Tensor:
-    """`(B, B)` bool: which rows of a batch are right for each other, each for itself among them."""
-    values, mask = target.values[:, :3], target.mask[:, :3]
-    equal = values.unsqueeze(1) == values.unsqueeze(0)  # (B, B, K)
-    known = mask.unsqueeze(1) & mask.unsqueeze(0)
-    return (equal & known).any(2) | torch.eye(len(values), dtype=torch.bool, device=values.device)
+def alike(target: Tokens, more: Tokens | None = None) -> Tensor:
+    """`(B, B)` bool: which rows of a batch are right for each other, each for itself among them.
+
+    Args:
+        target: labels `(B, 3)`.
+        more: labels `(C, 3)` that begin with the batch's own: then `(B, C)`.
+    """
+    more = target if more is None else more
+    equal = target.values[:, None, :3] == more.values[None, :, :3]  # (B, C, K)
+    known = target.mask[:, None, :3] & more.mask[None, :, :3]
+    return (equal & known).any(2) | torch.eye(len(target), len(more), dtype=torch.bool, device=equal.device)
 
 
 class Gallery(NamedTuple):

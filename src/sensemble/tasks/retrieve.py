@@ -23,6 +23,7 @@ from ..tokens import Batch, Tokens
 from . import pairs
 from .base import TASKS, Answers, Stacker, Task
 from .contrastive import LOSSES, SHARED
+from .memory import Memory
 from .score_stacking import ScoreStacker
 from .towers import Sides, Towers
 
@@ -54,6 +55,8 @@ class Retrieve(Task):
         dim: E; 0 takes the network's width.
         temperature: at the start of training; it is learned.
         hard: how much more hard negatives count: 0 all alike, 1 clearly.
+        memory: candidates of earlier batches that are negatives as well (XBM). For small batches, some thousands; the
+            learning rate should be low enough that vectors of some batches ago are still about right.
         dropout: of the encoders' features, but for the locked one's. With frozen encoders and few rows, half or more.
         lock: an input whose frozen encoder's vectors are the common space, as they are: nothing between them and it is
             learned (Zhai et al. 2022, LiT). The best with few rows. Needs a width no less than the encoder's; take the
@@ -74,6 +77,7 @@ class Retrieve(Task):
         dim: int = 0,
         temperature: float = 0.07,
         hard: float = 0.0,
+        memory: int = 0,
         dropout: float = 0.1,
         lock: str | None = None,
         metric: str = "mrr",
@@ -82,7 +86,8 @@ class Retrieve(Task):
         self.wanted = {side: [names] if isinstance(names, str) else names for side, names in given.items()}
         if query is None and candidate is None:
             raise ConfigError("task: name the inputs that ask or those that are found: `query` or `candidate`")
-        for key, value, least in (("temperature", temperature, 1 / 100), ("hard", hard, 0), ("dim", dim, 0)):
+        least_of = {"temperature": (temperature, 1 / 100), "hard": (hard, 0), "dim": (dim, 0), "memory": (memory, 0)}
+        for key, (value, least) in least_of.items():
             if value < least:
                 raise ConfigError(f"task.{key}: must be at least {least:g}, not {value:g}")
         if not 0 <= dropout < 1:
@@ -94,6 +99,7 @@ class Retrieve(Task):
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.same, self.lock, self.loss_name, self.metric = same, lock, loss, metric
         self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
+        self.memory = memory
         self._columns: dict[str, str] = {}
 
     @property
@@ -138,7 +144,9 @@ class Retrieve(Task):
 
     def head(self, width: int) -> nn.Module:
         start: dict[str, Any] = {"temperature": self.temperature, "bias": BIAS.get(self.loss_name)}
-        return Towers(width, self.dim or width, project=self.lock is None, **start)
+        dim, columns = self.dim or width, 4 if self.loss_name in SHARED else 3
+        memory = Memory(self.memory, dim, columns) if self.memory else None
+        return Towers(width, dim, project=self.lock is None, memory=memory, **start)
 
     def begin(self, network: Network) -> None:
         """Locks the input that is to be locked, which a verdict's models of other inputs lack; and drops features."""
@@ -165,13 +173,23 @@ class Retrieve(Task):
         assert batch.target is not None
         towers = towers_of(network)
         vectors = towers(network(batch.inputs))  # (B, 2, E)
-        scores = towers.scores(vectors.values[:, 0], vectors.values[:, 1])  # (B, B)
-        here = vectors.mask[:, :1] & vectors.mask[:, 1:].T
-        own = torch.eye(len(batch), dtype=torch.bool, device=here.device)
-        negative = here & ~pairs.alike(batch.target)
-        told = {"share": pairs.shares(batch.target)} if self.loss_name in SHARED else {}
-        parts = LOSSES[self.loss_name](scores, own & here, negative, self.hard, **told)
-        weight = (own & here).any(1).to(scores.dtype)
+        queries, candidates = vectors.values.unbind(1)
+        target, there = batch.target, vectors.mask[:, 1]
+        if towers.memory is not None:  # (M, E) behind the batch's own
+            past, labels = towers.memory.rows()
+            candidates, there = torch.cat([candidates, past]), torch.cat([there, labels.mask[:, 1]])
+            target = Tokens(torch.cat([target.values, labels.values]), torch.cat([target.mask, labels.mask]))
+        scores = towers.scores(queries, candidates)  # (B, C)
+        here = vectors.mask[:, :1] & there
+        own = torch.eye(len(batch), len(target), dtype=torch.bool, device=here.device)
+        negative = here & ~pairs.alike(batch.target, target)
+        told = {"share": pairs.shares(target)} if self.loss_name in SHARED else {}
+        losses = LOSSES[self.loss_name](scores, own & here, negative, self.hard, **told)
+        parts = [part[: len(batch)] for part in losses]  # what is remembered picks no query
+        whole = (own & here).any(1)
+        if towers.memory is not None and network.training:
+            towers.memory.keep(vectors.values[whole, 1], batch.target[whole])
+        weight = whole.to(scores.dtype)
         if batch.weight is not None:
             weight = weight * batch.weight
         result: Tensor = (torch.stack(parts).mean(0) * weight).sum() / weight.sum().clamp(min=1e-6)

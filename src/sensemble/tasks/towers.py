@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from ..fusion.base import Fusion
 from ..nn.attention import AttentionPool
 from ..tokens import Tokens
+from .memory import Memory
 
 MOST_SCALE = 100.0
 """Beyond it, learning becomes unstable (Radford et al. 2021)."""
@@ -66,6 +67,7 @@ class Towers(nn.Module):
         temperature: at the start; cosines are divided by it. It is learned.
         bias: added to scores, at the start; learned too, where it is given.
         project: without it, the tokens as they are take the place of projections.
+        memory: what training remembers of earlier batches, if it does.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class Towers(nn.Module):
         temperature: float = 0.07,
         bias: float | None = None,
         project: bool = True,
+        memory: Memory | None = None,
     ) -> None:
         super().__init__()
         self.projections = nn.ModuleList(nn.Linear(width, dim) if project else nn.Identity() for _ in range(2))
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+        self.memory = memory
 
     def forward(self, fused: Tokens) -> Tokens:
         """`(B, 2, D) -> (B, 2, E)`; zeros where a side is missing."""
