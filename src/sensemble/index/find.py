@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.load import Input
-from ..errors import ConfigError, DataError, unknown
+from ..errors import ConfigError, DataError, Unreadable, unknown
 from .base import Hit, Where
 from .keyword import Keywords, hybrid
 from .make import default_place, run_digest
@@ -30,6 +30,7 @@ def search_index(
     k: int = 10,
     where: Where | None = None,
     hybrid_column: str | None = None,
+    without: Collection[str] = (),
 ) -> list[Hit]:
     """The entries of a run's index that are nearest to a query.
 
@@ -41,6 +42,7 @@ def search_index(
         k: hits wanted.
         where: conditions on columns.
         hybrid_column: a column of texts that is searched by keyword as well, for the query's text.
+        without: ids of entries that are not wanted.
 
     Raises:
         ConfigError: an unknown input or column, inputs of two sides, or a keyword search without a text.
@@ -56,9 +58,29 @@ def search_index(
     if vector.size and not vector[0, 0] == vector[0, 0]:
         raise DataError(f"the query holds nothing that the run can read ({', '.join(query)})")
     with open_index(place, run_digest(run), vector.shape[1], create=False) as index:
-        if not hybrid_column:
-            return index.search(vector, k=k, where=where)[0]
-        return hybrid(index, Keywords(index, hybrid_column), vector, text, k=k, where=where)
+        more = k + len(without) if k > 0 else k  # as many may be found and left out
+        if hybrid_column:
+            hits = hybrid(index, Keywords(index, hybrid_column), vector, text, k=more, where=where)
+        else:
+            hits = index.search(vector, k=more, where=where)[0]
+        return [hit for hit in hits if hit.id not in without][:k]
+
+
+def listed(learner: Learner, query: Mapping[str, Any]) -> set[str]:
+    """What the query itself lists, such as the things of a history: ids of entries that need not be found again.
+
+    Raises:
+        ConfigError: no input of the query is a list.
+        DataError: a list that cannot be read.
+    """
+    _, inputs = _side(learner, query)
+    try:
+        found = {name: inputs[name].modality.names(value) for name, value in query.items()}
+    except Unreadable as error:
+        raise DataError(f"the query {error}") from error
+    if not any(found.values()):
+        raise ConfigError("--unseen leaves out what the query lists; give a list, such as --give history='50 181'")
+    return {each for names in found.values() for each in names}
 
 
 def input_of_kind(learner: Learner, kinds: Sequence[str], what: str) -> str:
