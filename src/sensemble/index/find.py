@@ -58,12 +58,35 @@ def search_index(
     if vector.size and not vector[0, 0] == vector[0, 0]:
         raise DataError(f"the query holds nothing that the run can read ({', '.join(query)})")
     with open_index(place, run_digest(run), vector.shape[1], create=False) as index:
-        more = k + len(without) if k > 0 else k  # as many may be found and left out
+        more = max(k, learner.rerank_) + len(without) if k > 0 else k  # as many may be found and left out
         if hybrid_column:
             hits = hybrid(index, Keywords(index, hybrid_column), vector, text, k=more, where=where)
         else:
             hits = index.search(vector, k=more, where=where)[0]
-        return [hit for hit in hits if hit.id not in without][:k]
+    hits = [hit for hit in hits if hit.id not in without]
+    return look_again(learner, side, query, hits)[:k]
+
+
+def look_again(learner: Learner, side: str, query: Mapping[str, Any], hits: Sequence[Hit]) -> list[Hit]:
+    """The hits in the order of a second look, where the run takes one and the index keeps what it needs.
+
+    The first ones (`task.rerank`) are read together with the query, by the columns that are kept of them. Their score
+    is then the chance that both belong together; those behind keep theirs. Nothing changes where no hit has such a
+    column, or the query is of the side that is found.
+    """
+    sides = list(learner.sides_.items())
+    first, rest = list(hits[: learner.rerank_]), list(hits[learner.rerank_ :])
+    if not first or side != sides[0][0]:
+        return [*first, *rest]
+    found = [item.column for item in sides[-1][1].values()]
+    rows = [{column: hit.columns.get(column) for column in found} for hit in first]
+    if not any(value is not None for row in rows for value in row.values()):
+        return [*first, *rest]
+    asked = {sides[0][1][name].column: value for name, value in query.items()}
+    chances = learner.match([{**row, **asked} for row in rows])
+    assert chances is not None
+    judged = [hit._replace(score=float(chance)) for hit, chance in zip(first, chances, strict=True)]
+    return [*sorted(judged, key=lambda hit: -hit.score), *rest]
 
 
 def listed(learner: Learner, query: Mapping[str, Any]) -> set[str]:

@@ -11,8 +11,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor, nn
 
+from ..data.load import Samples
 from ..data.table import Table
 from ..errors import ConfigError, DataError, UserError, unknown
 from ..fusion.base import Fusion
@@ -24,6 +26,7 @@ from . import pairs
 from .base import TASKS, Answers, Stacker, Task
 from .contrastive import LOSSES, SHARED
 from .memory import Memory
+from .rerank import CrossEncoder, look_again, match_loss
 from .score_stacking import ScoreStacker
 from .towers import Sides, Towers
 
@@ -61,6 +64,10 @@ class Retrieve(Task):
         lock: an input whose frozen encoder's vectors are the common space, as they are: nothing between them and it is
             learned (Zhai et al. 2022, LiT). The best with few rows. Needs a width no less than the encoder's; take the
             fusion `sum`, which leaves single inputs as they are.
+        rerank: how many of each query's nearest candidates are read again together with it, and ordered by that: a
+            fusion of all inputs is trained beside the towers, to tell pairs from the nearest wrong ones (ALBEF). For
+            what two vectors made apart cannot tell; costs a fusion for each of them, and a fusion in which inputs look
+            at each other. What is right but not among the nearest stays out of reach.
         metric: the score by which models are chosen.
     """
 
@@ -80,14 +87,15 @@ class Retrieve(Task):
         memory: int = 0,
         dropout: float = 0.1,
         lock: str | None = None,
+        rerank: int = 0,
         metric: str = "mrr",
     ) -> None:
         given = {"query": query, "candidate": candidate}
         self.wanted = {side: [names] if isinstance(names, str) else names for side, names in given.items()}
         if query is None and candidate is None:
             raise ConfigError("task: name the inputs that ask or those that are found: `query` or `candidate`")
-        least_of = {"temperature": (temperature, 1 / 100), "hard": (hard, 0), "dim": (dim, 0), "memory": (memory, 0)}
-        for key, (value, least) in least_of.items():
+        bounds = {"temperature": (temperature, 1 / 100), "hard": (hard, 0), "dim": (dim, 0), "memory": (memory, 0)}
+        for key, (value, least) in {**bounds, "rerank": (rerank, 0)}.items():
             if value < least:
                 raise ConfigError(f"task.{key}: must be at least {least:g}, not {value:g}")
         if not 0 <= dropout < 1:
@@ -99,7 +107,7 @@ class Retrieve(Task):
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.same, self.lock, self.loss_name, self.metric = same, lock, loss, metric
         self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
-        self.memory = memory
+        self.memory, self.rerank = memory, rerank
         self._columns: dict[str, str] = {}
 
     @property
@@ -140,7 +148,8 @@ class Retrieve(Task):
         return self
 
     def fusion(self, make: Callable[[Sequence[str]], Fusion], names: Sequence[str]) -> Fusion:
-        return Sides([make(own) for own in self.sides(names).values()])
+        cross = CrossEncoder(make(names)) if self.rerank else None
+        return Sides([make(own) for own in self.sides(names).values()], cross)
 
     def head(self, width: int) -> nn.Module:
         start: dict[str, Any] = {"temperature": self.temperature, "bias": BIAS.get(self.loss_name)}
@@ -172,7 +181,8 @@ class Retrieve(Task):
         """
         assert batch.target is not None
         towers = towers_of(network)
-        vectors = towers(network(batch.inputs))  # (B, 2, E)
+        encoded = network.encode(batch.inputs)
+        vectors = towers(network.fusion(encoded))  # (B, 2, E)
         queries, candidates = vectors.values.unbind(1)
         target, there = batch.target, vectors.mask[:, 1]
         if towers.memory is not None:  # (M, E) behind the batch's own
@@ -189,10 +199,16 @@ class Retrieve(Task):
         whole = (own & here).any(1)
         if towers.memory is not None and network.training:
             towers.memory.keep(vectors.values[whole, 1], batch.target[whole])
+        lost = torch.stack(parts).mean(0)
+        if (cross := cross_of(network)) is not None:
+            sides = list(self.sides(list(self._columns)).values())
+            given = {name: encoded[name] for names in sides for name in names if name in encoded}
+            size = len(batch)
+            lost = lost + match_loss(cross, given, sides, scores[:, :size], whole, negative[:, :size])
         weight = whole.to(scores.dtype)
         if batch.weight is not None:
             weight = weight * batch.weight
-        result: Tensor = (torch.stack(parts).mean(0) * weight).sum() / weight.sum().clamp(min=1e-6)
+        result: Tensor = (lost * weight).sum() / weight.sum().clamp(min=1e-6)
         return result
 
     def answer(self, network: Network, fused: Tokens) -> NDArray[np.float32]:
@@ -204,6 +220,19 @@ class Retrieve(Task):
         result: NDArray[np.float32] = found.float().cpu().numpy()
         return result
 
+    def finish(self, network: Network, samples: Samples, answers: Answers) -> Answers:
+        """With `rerank`, the nearest are looked at again; without, nothing changes."""
+        cross, sides = cross_of(network), list(self.sides(list(self._columns)).values())
+        if cross is None or not samples.stores:
+            return answers
+        return look_again(network, cross, samples, np.asarray(answers), sides, self.rerank)
+
+    def match(self, network: Network, inputs: Mapping[str, Tokens]) -> NDArray[np.float32] | None:
+        if (cross := cross_of(network)) is None:
+            return None
+        chance: NDArray[np.float32] = cross(network.encode(inputs)).sigmoid().cpu().numpy()
+        return chance
+
     def vectors(self, network: Network, fused: Tokens, side: str) -> NDArray[np.float32]:
         return self.answer(network, fused)[:, pairs.SIDES.index(side)]
 
@@ -211,7 +240,7 @@ class Retrieve(Task):
         found: dict[str, Metric] = {}
         for side, prefix in zip(pairs.SIDES, ("", REVERSE), strict=True):
             entries = pairs.gallery(target, side)
-            blocks = pairs.blocks(np.asarray(answers), entries, side)
+            blocks = pairs.blocks(answers, entries, side)
             found |= retrieval.retrieval_metrics(blocks, entries.share, prefix=prefix)
         return found
 
@@ -225,21 +254,27 @@ class Retrieve(Task):
     def records(self, answers: Answers) -> list[dict[str, Any]]:
         """`prediction`, the row whose candidate is nearest, counted from 0; its `score`; `ranking`, the nearest rows.
 
-        Rows are ranked by their candidates among the answered rows.
+        Rows are ranked by their candidates among the answered rows. A score is a cosine; with `rerank`, the chance
+        that both belong together.
         """
-        vectors = np.asarray(answers)
+        vectors, again = np.asarray(answers), answers if isinstance(answers, pairs.Ranked) else None
         queries, keys = vectors[:, 0], vectors[:, 1]
         there = np.flatnonzero(~np.isnan(keys).any(1))
         keys = keys[there]
+        places = np.full(len(vectors), -1)
+        places[there] = np.arange(len(there))
         result: list[dict[str, Any]] = []
-        for query in queries:
+        for row, query in enumerate(queries):
             if np.isnan(query).any() or not len(there):
                 result.append({"prediction": None, "score": None, "ranking": []})
                 continue
-            scores = keys @ query
+            scores = (keys @ query).astype(np.float64)
+            if again is not None:
+                again.lift(scores, row, 0, places)
             order = np.argsort(-scores, kind="stable")[:SHOWN]
             best = there[order].tolist()
-            result.append({"prediction": best[0], "score": float(scores[order[0]]), "ranking": best})
+            score = float(scores[order[0]]) if again is None else float(expit(again.odds[row, 0].max()))
+            result.append({"prediction": best[0], "score": score, "ranking": best})
         return result
 
     def truth(self, target: Tokens) -> list[str]:
@@ -251,7 +286,7 @@ class Retrieve(Task):
     def surprise(self, answers: Answers, target: Tokens) -> Array:
         """The rank of the first right candidate; 0 where none is known."""
         place, side = retrieval.NAMES.index("median_rank"), pairs.SIDES[0]
-        blocks = pairs.blocks(np.asarray(answers), pairs.gallery(target, side), side)
+        blocks = pairs.blocks(answers, pairs.gallery(target, side), side)
         ranks = [retrieval.rank_scores(scores, right)[:, place] for scores, right in blocks]
         return np.nan_to_num(np.concatenate(ranks))
 
@@ -262,6 +297,13 @@ class Retrieve(Task):
             entries = pairs.gallery(target, side)
             sizes[side] = {"queries": round(float(entries.share.sum())), "entries": len(entries.rows)}
         return {"galleries": sizes}
+
+
+def cross_of(network: Network) -> CrossEncoder | None:
+    """What reads both sides at once, where the network has it."""
+    cross = getattr(network.fusion, "cross", None)
+    assert cross is None or isinstance(cross, CrossEncoder)
+    return cross
 
 
 def towers_of(network: Network) -> Towers:

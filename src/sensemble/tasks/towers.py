@@ -30,14 +30,16 @@ class Sides(Fusion):
 
     Args:
         fusions: of the sides, in their order; of one width.
+        cross: reads both sides at once, where pairs get a second look; it takes no part in `forward`.
     """
 
-    def __init__(self, fusions: Sequence[Fusion]) -> None:
+    def __init__(self, fusions: Sequence[Fusion], cross: nn.Module | None = None) -> None:
         nn.Module.__init__(self)  # absent inputs are the affair of each side's own fusion
         self.names = tuple(name for fusion in fusions for name in fusion.names)
         self.width = fusions[0].width
         self.fusions = nn.ModuleList(fusions)
         self.pools = nn.ModuleList(AttentionPool(self.width) for _ in fusions)
+        self.cross = cross
 
     def forward(self, inputs: Mapping[str, Tokens]) -> Tokens:
         """`{name: (B, T_i, D)} -> (B, sides, D)`."""
