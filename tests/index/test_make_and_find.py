@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,25 @@ def test_any_run_that_embeds_can_be_searched(tmp_path: Path, capsys: pytest.Capt
     assert main(["search", str(tmp_path / "run"), "rain rain 3", "-k", "12"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("\t")[1:] == ["1.0000", "15", "rain rain 3"] and len(lines) == 12
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "qdrant"])
+def test_a_server_is_made_searched_and_asked_for_a_column_that_is_not_there(
+    kind: str, world: Path, url_of: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, place = str(world / "run"), url_of(kind)
+    index = ["index", run, str(world / "rows.jsonl"), "--id", "key", "--columns", "words,photo,colour"]
+    for wanted in ("24 added", "24 skipped"):
+        assert main([*index, "--index", place]) == 0
+        assert f"24 entries ({wanted})" in capsys.readouterr().out
+    search = ["search", run, "a blue thing", "-k", "6", "--index", place, "--json"]
+    assert main(search) == 0
+    near = json.loads(capsys.readouterr().out)["hits"]
+    assert [hit["columns"]["colour"] for hit in near] == ["blue"] * 6
+    assert main([*search, "--where", "colour=black"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"] == []
+    assert main([*search, "--where", "color=blue"]) == 2
+    assert "did you mean 'colour'? Known: colour, photo, words" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from .place import describe, open_index
 if TYPE_CHECKING:
     from ..learner import Learner
 
+SOME = 100
+"""Entries by which the columns of a server's index are known, where nothing was found."""
 _CONDITION = re.compile(r"(?P<column>.+?)(?P<sign>>=|<=|=)(?P<value>.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -63,6 +65,9 @@ def search_index(
             hits = hybrid(index, Keywords(index, hybrid_column), vector, text, k=more, where=where)
         else:
             hits = index.search(vector, k=more, where=where)[0]
+        if not hits and where:
+            some = index.search(vector, k=SOME)[0]
+            _check_known(where, {name for hit in some for name in hit.columns if not name.startswith("_")})
     hits = [hit for hit in hits if hit.id not in without]
     return look_again(learner, side, query, hits)[:k]
 
@@ -184,9 +189,14 @@ def _side(learner: Learner, query: Mapping[str, Any]) -> tuple[str, dict[str, In
 def _check_columns(place: str | Path, names: Sequence[str]) -> None:
     """A column that no entry has is a slip of the pen, not an empty answer."""
     known = describe(Path(place)).get("columns") if "://" not in str(place) else None
+    if known is not None:
+        _check_known(names, known)
+
+
+def _check_known(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
-        if known is not None and name not in known:
-            raise ConfigError(f"search: {unknown('column', name, known)}")
+        if known and name not in known:
+            raise ConfigError(f"search: {unknown('column', name, sorted(known))}")
 
 
 def _is_text(item: Input) -> bool:
