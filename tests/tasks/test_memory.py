@@ -101,6 +101,15 @@ def test_a_small_batch_with_a_memory_loses_what_a_large_one_does() -> None:
     assert float(found) == pytest.approx(float(wanted.mean() / 2), rel=1e-5)
 
 
+def test_small_batches_learn_more_with_it() -> None:
+    scores = []
+    for memory in (0, 512):
+        made = learner(task={"memory": memory}, train={"epochs": 6}, width=16)
+        made.fit(rows(400, 0), valid=rows(40, 50), test=rows(300, 100))
+        scores.append(made.metrics_["test"]["recall_1"]["value"])
+    assert scores[0] + 0.05 < scores[1] > 0.8
+
+
 def test_resumed_training_gives_the_same_bits_and_the_best_model_no_memory(tmp_path: Path) -> None:
     given, valid = rows(40, 0, repeat=2), rows(10, 1)
     options: dict[str, Any] = {"task": {"memory": 24}, "train": {"epochs": 3, "checkpoint": 0.0}}

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 from torch import Tensor, nn
 
 from ..data.load import Samples
@@ -25,13 +24,12 @@ from ..tokens import Batch, Tokens
 from . import pairs
 from .base import TASKS, Answers, Stacker, Task
 from .contrastive import LOSSES, SHARED
+from .found import found
 from .memory import Memory
 from .rerank import CrossEncoder, look_again, match_loss
 from .score_stacking import ScoreStacker
 from .towers import Sides, Towers
 
-SHOWN = 5
-"""Candidates that a record lists."""
 REVERSE = "reverse_"
 BIAS = {"sigmoid": -10.0}
 """Where a loss starts with pairs being rare, the bias of its scores."""
@@ -216,8 +214,8 @@ class Retrieve(Task):
         vectors = towers_of(network)(fused)
         if not bool(vectors.values.isfinite().all()):
             raise UserError("a vector holds NaN or infinity: training has diverged; try a smaller train.lr")
-        found = vectors.values.masked_fill(~vectors.mask.unsqueeze(-1), float("nan"))
-        result: NDArray[np.float32] = found.float().cpu().numpy()
+        values = vectors.values.masked_fill(~vectors.mask.unsqueeze(-1), float("nan"))
+        result: NDArray[np.float32] = values.float().cpu().numpy()
         return result
 
     def finish(self, network: Network, samples: Samples, answers: Answers) -> Answers:
@@ -237,12 +235,12 @@ class Retrieve(Task):
         return self.answer(network, fused)[:, pairs.SIDES.index(side)]
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
-        found: dict[str, Metric] = {}
+        result: dict[str, Metric] = {}
         for side, prefix in zip(pairs.SIDES, ("", REVERSE), strict=True):
             entries = pairs.gallery(target, side)
             blocks = pairs.blocks(answers, entries, side)
-            found |= retrieval.retrieval_metrics(blocks, entries.share, prefix=prefix)
-        return found
+            result |= retrieval.retrieval_metrics(blocks, entries.share, prefix=prefix)
+        return result
 
     def trivial(self, rows: int) -> NDArray[np.float32]:
         """No vectors: all candidates score alike, so that scores are what chance gives."""
@@ -252,30 +250,7 @@ class Retrieve(Task):
         return ScoreStacker([np.asarray(each) for each in answers], target)
 
     def records(self, answers: Answers) -> list[dict[str, Any]]:
-        """`prediction`, the row whose candidate is nearest, counted from 0; its `score`; `ranking`, the nearest rows.
-
-        Rows are ranked by their candidates among the answered rows. A score is a cosine; with `rerank`, the chance
-        that both belong together.
-        """
-        vectors, again = np.asarray(answers), answers if isinstance(answers, pairs.Ranked) else None
-        queries, keys = vectors[:, 0], vectors[:, 1]
-        there = np.flatnonzero(~np.isnan(keys).any(1))
-        keys = keys[there]
-        places = np.full(len(vectors), -1)
-        places[there] = np.arange(len(there))
-        result: list[dict[str, Any]] = []
-        for row, query in enumerate(queries):
-            if np.isnan(query).any() or not len(there):
-                result.append({"prediction": None, "score": None, "ranking": []})
-                continue
-            scores = (keys @ query).astype(np.float64)
-            if again is not None:
-                again.lift(scores, row, 0, places)
-            order = np.argsort(-scores, kind="stable")[:SHOWN]
-            best = there[order].tolist()
-            score = float(scores[order[0]]) if again is None else float(expit(again.odds[row, 0].max()))
-            result.append({"prediction": best[0], "score": score, "ranking": best})
-        return result
+        return found(answers)
 
     def truth(self, target: Tokens) -> list[str]:
         """The rows that show a right candidate for each row's query."""
