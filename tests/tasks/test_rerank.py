@@ -102,7 +102,7 @@ def test_without_it_nothing_is_read_twice() -> None:
 def test_the_same_seed_gives_the_same_weights() -> None:
     weights = []
     for _ in range(2):
-        made = learner(train={"epochs": 2}).fit(rows(80, 0), valid=rows(20, 1))
+        made = learner(task={"memory": 40}, train={"epochs": 2}).fit(rows(80, 0), valid=rows(20, 1))
         assert made._network is not None
         weights.append(made._network.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
