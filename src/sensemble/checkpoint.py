@@ -42,7 +42,7 @@ class Place:
     def save(self, name: str, network: Network) -> None:
         """Writes `best` or `last` without the optimiser."""
         with replace_folder(self.folder / name) as new:
-            self._write(new, network)
+            self._write(new, learned(network))
 
     def amend(self, name: str) -> None:
         """Writes the extras beside the weights of `best` or `last` anew, each file whole or not at all."""
@@ -53,7 +53,7 @@ class Place:
     def save_last(self, network: Network, optimizer: torch.optim.Optimizer, progress: dict[str, Any]) -> None:
         """Writes `last` with all that a resumed run needs."""
         with replace_folder(self.folder / "last") as new:
-            self._write(new, network)
+            self._write(new, learned(network, resumed=True))
             save_file(optimizer_tensors(optimizer), new / OPTIMIZER)
             write_json(new / PROGRESS, progress)
 
@@ -76,8 +76,8 @@ class Place:
         found: dict[str, Any] = read_json(path) if path.exists() else {}
         return found
 
-    def _write(self, folder: Path, network: Network) -> None:
-        save_file({name: tensor.contiguous() for name, tensor in learned(network).items()}, folder / WEIGHTS)
+    def _write(self, folder: Path, state: Mapping[str, Tensor]) -> None:
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / WEIGHTS)
         for name, text in self.extras.items():
             write(folder / name, text)
 
@@ -109,20 +109,26 @@ def load_weights(network: Network, folder: Path) -> None:
         raise DataError(f"cannot load {folder / WEIGHTS}: {first}") from error
 
 
-def learned(network: Network) -> dict[str, Tensor]:
-    """A network's state without what pretrained bodies brought."""
-    given = network.given()
-    return {name: tensor for name, tensor in network.state_dict().items() if name not in given}
+def learned(network: Network, *, resumed: bool = False) -> dict[str, Tensor]:
+    """A network's state without what pretrained bodies brought.
+
+    Args:
+        network: the model.
+        resumed: with what only a training needs that is to be resumed.
+    """
+    left = network.given() if resumed else network.given() | network.passing()
+    return {name: tensor for name, tensor in network.state_dict().items() if name not in left}
 
 
 def set_learned(network: Network, state: Mapping[str, Tensor]) -> None:
-    """Undoes `learned`.
+    """Undoes `learned`; what passes stays as it is where the state lacks it.
 
     Raises:
         RuntimeError: something else is missing, left over or of another shape.
     """
     given = network.given()
-    brought = {name: tensor for name, tensor in network.state_dict().items() if name in given}
+    kept = given | network.passing()
+    brought = {name: tensor for name, tensor in network.state_dict().items() if name in kept}
     left_over = sorted(given & set(state))
     if left_over:
         raise RuntimeError(f"{left_over[0]} belongs to the pretrained body, yet is saved")

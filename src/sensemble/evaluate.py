@@ -6,6 +6,7 @@ Legend: n rows, R bootstrap resamples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -65,7 +66,8 @@ def answer_views(
         return found
 
     samples = samples.only(sorted({store for _, store in shown}))
-    return _through(network, samples, read, batch=batch, progress=progress)
+    found = _through(network, samples, read, batch=batch, progress=progress)
+    return [task.finish(network, _seen(samples, view), each) for view, each in zip(views, found, strict=True)]
 
 
 def answer_subsets(
@@ -85,6 +87,11 @@ def answer_subsets(
     return answer_views(network, task, samples, views, batch=batch, progress=progress)
 
 
+def _seen(samples: Samples, view: Mapping[str, str]) -> Samples:
+    """The rows with the inputs of a view."""
+    return replace(samples, stores={name: samples.stores[store] for name, store in view.items()})
+
+
 @torch.no_grad()
 def embed(network: Network, task: Task, samples: Samples, side: str, *, batch: int = 256) -> NDArray[np.float32]:
     """The vectors `(n, E)` of all rows, by their inputs of one side of the task; NaN where they have none."""
@@ -93,6 +100,20 @@ def embed(network: Network, task: Task, samples: Samples, side: str, *, batch: i
         return [task.vectors(network, network(given.inputs), side)]
 
     return np.asarray(_through(network, samples, read, batch=batch)[0])
+
+
+@torch.no_grad()
+def match(network: Network, task: Task, samples: Samples, *, batch: int = 256) -> NDArray[np.float32] | None:
+    """How likely each row's sides belong together, `(n,)`; `None` where the task has no model that reads both."""
+    found: list[NDArray[np.float32]] = []
+    device = next(network.parameters()).device
+    network.eval()
+    for given in samples.stream(samples.batches(batch), pin=device.type == "cuda"):
+        part = task.match(network, given.to(device).inputs)
+        if part is None:
+            return None
+        found.append(part)
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
 
 
 def _through(

@@ -181,6 +181,11 @@ class Learner:
         sides = self._model()[0].sides(list(inputs))
         return {side: {name: inputs[name] for name in own} for side, own in sides.items()}
 
+    @property
+    def rerank_(self) -> int:
+        """How many of the nearest the task looks at a second time."""
+        return self._model()[0].rerank
+
     @torch.no_grad()
     def embed(self, data: Any, *, side: str | None = None, batch: int = 256) -> NDArray[np.float32]:
         """Vectors of length 1, whose products say how near rows are: for an index, or for comparing rows.
@@ -205,6 +210,23 @@ class Learner:
         inputs = [item for item in self._inputs if item.name in sides[chosen]]
         samples = self._read(self._table(data, inputs), inputs)
         return evaluate.embed(network, task, samples, chosen, batch=batch)
+
+    @torch.no_grad()
+    def match(self, data: Any, *, batch: int = 256) -> NDArray[np.float32] | None:
+        """How likely each row's query and candidate belong together, both read at once: see `task.rerank`.
+
+        Args:
+            data: rows, each with a query and a candidate.
+            batch: rows at a time.
+
+        Returns:
+            `(n,)`; `None` where the run has no model that reads both.
+
+        Raises:
+            DataError: too many values cannot be read; names row and column.
+        """
+        task, network = self._model()
+        return evaluate.match(network, task, self._read(self._table(data), self._inputs), batch=batch)
 
     def evaluate(self, data: Any, *, batch: int = 256) -> dict[str, Any]:
         """Scores on rows with labels, with intervals, for all inputs and every subset of them.

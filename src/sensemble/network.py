@@ -135,6 +135,13 @@ class Network(nn.Module):
             for name, pace in encoder.paces().items()  # type: ignore[operator]
         }
 
+    def passing(self) -> set[str]:
+        """Names of the state that only a training needs that is to be resumed: modules name it in `passing_state`."""
+        found: set[str] = set()
+        for place, module in self.named_modules():
+            found |= {f"{place}.{name}" for name in getattr(module, "passing_state", ())}
+        return found
+
     def given(self) -> set[str]:
         """Names of the state that pretrained bodies bring and training leaves alone: it is saved nowhere."""
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,57 @@ def test_any_run_that_embeds_can_be_searched(tmp_path: Path, capsys: pytest.Capt
     assert main(["search", str(tmp_path / "run"), "rain rain 3", "-k", "12"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("\t")[1:] == ["1.0000", "15", "rain rain 3"] and len(lines) == 12
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "qdrant"])
+def test_a_server_is_made_searched_and_asked_for_a_column_that_is_not_there(
+    kind: str, world: Path, url_of: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, place = str(world / "run"), url_of(kind)
+    index = ["index", run, str(world / "rows.jsonl"), "--id", "key", "--columns", "words,photo,colour"]
+    for wanted in ("24 added", "24 skipped"):
+        assert main([*index, "--index", place]) == 0
+        assert f"24 entries ({wanted})" in capsys.readouterr().out
+    search = ["search", run, "a blue thing", "-k", "6", "--index", place, "--json"]
+    assert main(search) == 0
+    near = json.loads(capsys.readouterr().out)["hits"]
+    assert [hit["columns"]["colour"] for hit in near] == ["blue"] * 6
+    assert main([*search, "--where", "colour=black"]) == 0
+    assert json.loads(capsys.readouterr().out)["hits"] == []
+    assert main([*search, "--where", "color=blue"]) == 2
+    assert "did you mean 'colour'? Known: colour, photo, words" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that recommends, and its index of twelve things."""
+    folder = tmp_path_factory.mktemp("shop")
+    random = np.random.default_rng(0)
+    things = pd.DataFrame({"thing": range(1, 13), "kind": ["tea", "nail", "coat"] * 4})
+    baskets = [random.permutation(things["thing"])[:4].tolist() for _ in range(60)]
+    rows = [{"history": had[:3], "thing": had[3]} for had in baskets]
+    learner = se.Learner(
+        inputs={"history": {"name": "items", "length": 2}, "thing": "category"},
+        task={"name": "retrieve", "query": "history", "dropout": 0.0},
+        train={"epochs": 2, "batch": 30, "lr": 3e-2, "patience": 0},
+        fusion="sum", width=8, verdict="off", data={"valid_share": 0.1, "test_share": 0.0},
+    )  # fmt: skip
+    learner.fit(rows, run=folder / "run")
+    things.to_csv(folder / "things.csv", index=False)
+    assert main(["index", str(folder / "run"), str(folder / "things.csv"), "--id", "thing"]) == 0
+    return folder / "run"
+
+
+def test_what_a_history_lists_is_left_out_on_demand(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def found(*arguments: str) -> list[str]:
+        assert main(["search", str(shop), "--json", *arguments]) == 0
+        return [hit["id"] for hit in json.loads(capsys.readouterr().out)["hits"]]
+
+    capsys.readouterr()
+    history = "history=1 4 7"  # 1 is beyond `length`, and left out as well
+    others = [each for each in found("--give", history, "-k", "12") if each not in ("1", "4", "7")]
+    assert len(others) == 9 and found("--give", history, "--unseen", "-k", "99") == others
+    assert found("--give", history, "--unseen", "-k", "4") == others[:4]
+    assert main(["search", str(shop), "--give", "thing=1", "--unseen"]) == 2
+    assert "--unseen leaves out what the query lists" in capsys.readouterr().err
+    assert main(["search", str(shop), "--give", "history=1 4", "--unseen", "-k", "0"]) == 2

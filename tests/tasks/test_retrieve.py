@@ -153,6 +153,8 @@ def test_sides() -> None:
         ({"query": "words", "metric": "recall_11"}, "did you mean 'recall_1"),
         ({"query": "words", "temperature": 0.0}, "task.temperature: must be at least 0.01"),
         ({"query": "words", "hard": -1.0}, "task.hard"),
+        ({"query": "words", "rerank": -1}, "task.rerank: must be at least 0, not -1"),
+        ({"query": "words", "memory": -1}, "task.memory: must be at least 0, not -1"),
         ({"query": "words", "dropout": 1.0}, "task.dropout"),
         ({"query": "words", "lock": "words", "dim": 8}, "task.dim: with `lock`"),
     ],

@@ -78,16 +78,21 @@ def index(options: argparse.Namespace) -> int:
     argument("--give", metavar="INPUT=VALUE", action="append", default=[], help="any input of the run"),
     argument("-k", type=int, default=10, metavar="K", help="how many (default: 10)"),
     argument("--where", metavar="CONDITION", action="append", default=[], help="kind=bus,car or year>=1990"),
+    argument("--unseen", action="store_true", help="leave out entries whose ids the query lists, as a history does"),
     argument("--hybrid", metavar="COLUMN", help="search this column's texts by keyword as well"),
     argument("--index", dest="place", metavar="FOLDER|URL", help=PLACE),
     argument("-o", "--output", metavar="FILE.png", help="draw the hits as a sheet of pictures"),
     argument("--caption", metavar="COLUMN", help="what stands below a picture (default: the longest texts)"),
     JSON,
-    examples=['runs/stamps "a red bus" -o found.png', "runs/stamps --image bus.jpg --where year>=1990"],
+    examples=[
+        'runs/stamps "a red bus" -o found.png',
+        "runs/stamps --image bus.jpg --where year>=1990",
+        "runs/films --give history='50 181' --unseen",
+    ],
 )
 def search(options: argparse.Namespace) -> int:
     """Finds what is nearest to a query."""
-    from ..index.find import parse_where, search_index
+    from ..index.find import listed, parse_where, search_index
 
     if options.output and Path(options.output).suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ConfigError(f"-o {options.output}: a sheet is a picture, such as found.png")
@@ -101,6 +106,7 @@ def search(options: argparse.Namespace) -> int:
         k=options.k,
         where=parse_where(options.where),
         hybrid_column=options.hybrid,
+        without=listed(learner, query) if options.unseen else (),
     )
     hits = [hit._replace(columns=_shown(hit.columns)) for hit in hits]
     media = {item.column for inputs in learner.sides_.values() for item in inputs.values() if item.modality.reads_files}

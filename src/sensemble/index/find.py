@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.load import Input
-from ..errors import ConfigError, DataError, unknown
+from ..errors import ConfigError, DataError, Unreadable, unknown
 from .base import Hit, Where
 from .keyword import Keywords, hybrid
 from .make import default_place, run_digest
@@ -17,6 +17,8 @@ from .place import describe, open_index
 if TYPE_CHECKING:
     from ..learner import Learner
 
+SOME = 100
+"""Entries by which the columns of a server's index are known, where nothing was found."""
 _CONDITION = re.compile(r"(?P<column>.+?)(?P<sign>>=|<=|=)(?P<value>.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -30,6 +32,7 @@ def search_index(
     k: int = 10,
     where: Where | None = None,
     hybrid_column: str | None = None,
+    without: Collection[str] = (),
 ) -> list[Hit]:
     """The entries of a run's index that are nearest to a query.
 
@@ -41,6 +44,7 @@ def search_index(
         k: hits wanted.
         where: conditions on columns.
         hybrid_column: a column of texts that is searched by keyword as well, for the query's text.
+        without: ids of entries that are not wanted.
 
     Raises:
         ConfigError: an unknown input or column, inputs of two sides, or a keyword search without a text.
@@ -56,9 +60,55 @@ def search_index(
     if vector.size and not vector[0, 0] == vector[0, 0]:
         raise DataError(f"the query holds nothing that the run can read ({', '.join(query)})")
     with open_index(place, run_digest(run), vector.shape[1], create=False) as index:
-        if not hybrid_column:
-            return index.search(vector, k=k, where=where)[0]
-        return hybrid(index, Keywords(index, hybrid_column), vector, text, k=k, where=where)
+        more = max(k, learner.rerank_) + len(without) if k > 0 else k  # as many may be found and left out
+        if hybrid_column:
+            hits = hybrid(index, Keywords(index, hybrid_column), vector, text, k=more, where=where)
+        else:
+            hits = index.search(vector, k=more, where=where)[0]
+        if not hits and where:
+            some = index.search(vector, k=SOME)[0]
+            _check_known(where, {name for hit in some for name in hit.columns if not name.startswith("_")})
+    hits = [hit for hit in hits if hit.id not in without]
+    return look_again(learner, side, query, hits)[:k]
+
+
+def look_again(learner: Learner, side: str, query: Mapping[str, Any], hits: Sequence[Hit]) -> list[Hit]:
+    """The hits in the order of a second look, where the run takes one and the index keeps what it needs.
+
+    The first ones (`task.rerank`) are read together with the query, by the columns that are kept of them. Their score
+    is then the chance that both belong together; those behind keep theirs. Nothing changes where no hit has such a
+    column, or the query is of the side that is found.
+    """
+    sides = list(learner.sides_.items())
+    first, rest = list(hits[: learner.rerank_]), list(hits[learner.rerank_ :])
+    if not first or side != sides[0][0]:
+        return [*first, *rest]
+    found = [item.column for item in sides[-1][1].values()]
+    rows = [{column: hit.columns.get(column) for column in found} for hit in first]
+    if not any(value is not None for row in rows for value in row.values()):
+        return [*first, *rest]
+    asked = {sides[0][1][name].column: value for name, value in query.items()}
+    chances = learner.match([{**row, **asked} for row in rows])
+    assert chances is not None
+    judged = [hit._replace(score=float(chance)) for hit, chance in zip(first, chances, strict=True)]
+    return [*sorted(judged, key=lambda hit: -hit.score), *rest]
+
+
+def listed(learner: Learner, query: Mapping[str, Any]) -> set[str]:
+    """What the query itself lists, such as the things of a history: ids of entries that need not be found again.
+
+    Raises:
+        ConfigError: no input of the query is a list.
+        DataError: a list that cannot be read.
+    """
+    _, inputs = _side(learner, query)
+    try:
+        found = {name: inputs[name].modality.names(value) for name, value in query.items()}
+    except Unreadable as error:
+        raise DataError(f"the query {error}") from error
+    if not any(found.values()):
+        raise ConfigError("--unseen leaves out what the query lists; give a list, such as --give history='50 181'")
+    return {each for names in found.values() for each in names}
 
 
 def input_of_kind(learner: Learner, kinds: Sequence[str], what: str) -> str:
@@ -139,9 +189,14 @@ def _side(learner: Learner, query: Mapping[str, Any]) -> tuple[str, dict[str, In
 def _check_columns(place: str | Path, names: Sequence[str]) -> None:
     """A column that no entry has is a slip of the pen, not an empty answer."""
     known = describe(Path(place)).get("columns") if "://" not in str(place) else None
+    if known is not None:
+        _check_known(names, known)
+
+
+def _check_known(names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
-        if known is not None and name not in known:
-            raise ConfigError(f"search: {unknown('column', name, known)}")
+        if known and name not in known:
+            raise ConfigError(f"search: {unknown('column', name, sorted(known))}")
 
 
 def _is_text(item: Input) -> bool:

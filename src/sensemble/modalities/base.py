@@ -102,6 +102,14 @@ class Modality(ABC):
         """What each token of `load(raw)` stands for, in words a person understands."""
         return [str(raw)]
 
+    def names(self, raw: Any) -> list[str]:
+        """The labels that a value lists, such as the things of a history; none by default.
+
+        Raises:
+            Unreadable: as `load` says.
+        """
+        return []
+
     def show(self, raw: Any) -> dict[str, str]:
         """The value for a report: `kind` with `text`, or with `data`, a `data:` address of a picture."""
         return {"kind": "text", "text": str(raw)}

@@ -104,6 +104,10 @@ class Items(Modality):
         """The labels, and whether the model knows them."""
         return [label if label in self._ids else f"{label} (other)" for label in self._labels(raw)]
 
+    def names(self, raw: Any) -> list[str]:
+        """All labels, also those that `length` leaves out."""
+        return self._all(raw)
+
     def state(self) -> dict[str, Any]:
         return {"labels": list(self.labels_)}
 
@@ -111,6 +115,9 @@ class Items(Modality):
         return self._keep([str(label) for label in state["labels"]])
 
     def _labels(self, raw: Any) -> list[str]:
+        return self._all(raw)[-self.length :]
+
+    def _all(self, raw: Any) -> list[str]:
         if isinstance(raw, str):
             raw = raw.split(self.separator)
         if isinstance(raw, np.ndarray):
@@ -123,7 +130,7 @@ class Items(Modality):
         labels = [label for label in map(label_of, raw) if label]
         if not labels:
             raise Unreadable("is an empty list")
-        return labels[-self.length :]
+        return labels
 
     def _keep(self, labels: list[str]) -> Items:
         self.labels_ = labels

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data.load import Samples
 from ..data.table import Table
 from ..errors import ConfigError
 from ..fusion.base import Fusion
@@ -136,6 +137,23 @@ class Task(ABC):
             given: the rows' labels, or what the method `given` says of them.
         """
         return self.answer(network, fused)
+
+    rerank: int = 0
+    """How many of a query's nearest candidates are looked at a second time: see `match`."""
+
+    def finish(self, network: Network, samples: Samples, answers: Answers) -> Answers:
+        """The answers of all rows, for tasks that look at them again when all are there.
+
+        Args:
+            network: the model.
+            samples: the rows, with the inputs that the model was shown.
+            answers: those of `reply`, one a row.
+        """
+        return answers
+
+    def match(self, network: Network, inputs: Mapping[str, Tokens]) -> NDArray[np.float32] | None:
+        """How likely each row's sides belong together, `(B,)`, where the task has a model that reads both at once."""
+        return None
 
     def vectors(self, network: Network, fused: Tokens, side: str) -> NDArray[np.float32]:
         """Embeddings `(B, E)` of length 1 for fused tokens; NaN for rows without an input of the side.

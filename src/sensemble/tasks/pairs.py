@@ -7,6 +7,7 @@ a fourth may follow, the candidate's share of all rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,12 +69,59 @@ def shares(target: Tokens) -> Tensor:
     return (target.values[:, 3].double() / WHOLE).float().masked_fill(~target.mask[:, 3], 1)
 
 
-def alike(target: Tokens) -> Tensor:
-    """`(B, B)` bool: which rows of a batch are right for each other, each for itself among them."""
-    values, mask = target.values[:, :3], target.mask[:, :3]
-    equal = values.unsqueeze(1) == values.unsqueeze(0)  # (B, B, K)
-    known = mask.unsqueeze(1) & mask.unsqueeze(0)
-    return (equal & known).any(2) | torch.eye(len(values), dtype=torch.bool, device=values.device)
+def alike(target: Tokens, more: Tokens | None = None) -> Tensor:
+    """`(B, B)` bool: which rows of a batch are right for each other, each for itself among them.
+
+    Args:
+        target: labels `(B, 3)`.
+        more: labels `(C, 3)` that begin with the batch's own: then `(B, C)`.
+    """
+    more = target if more is None else more
+    equal = target.values[:, None, :3] == more.values[None, :, :3]  # (B, C, K)
+    known = target.mask[:, None, :3] & more.mask[None, :, :3]
+    return (equal & known).any(2) | torch.eye(len(target), len(more), dtype=torch.bool, device=equal.device)
+
+
+@dataclass(frozen=True)
+class Ranked(Sequence[Array]):
+    """Vectors, and what a second look at the nearest rows says of these: they come first, in its order.
+
+    Where vectors are all that is asked for, it is an array of these.
+
+    Args:
+        vectors: `(n, 2, E)`.
+        rows: `(n, 2, N)` whole numbers, the rows nearest to each row's query and to its candidate; -1 where none is.
+        odds: `(n, 2, N)` log odds that they belong together.
+    """
+
+    vectors: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    odds: Array
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.vectors[place]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.vectors, dtype=dtype) if copy else np.asarray(self.vectors, dtype=dtype)
+
+    def lift(self, scores: Array, row: int, ask: int, places: NDArray[np.int64]) -> None:
+        """Puts what was looked at again above all others, in place.
+
+        Args:
+            scores: `(G,)` of the entries, for the query of a row.
+            row: the row.
+            ask: side of the query.
+            places: `(n,)` the entry that each row shows.
+        """
+        seen = self.rows[row, ask] >= 0
+        entries, odds = places[self.rows[row, ask, seen]], self.odds[row, ask, seen]
+        if len(entries):
+            over = np.max(scores, initial=0.0, where=np.isfinite(scores)) + 1
+            scores[entries] = -np.inf
+            np.maximum.at(scores, entries, over + odds - odds.min())
 
 
 class Gallery(NamedTuple):
@@ -83,11 +131,13 @@ class Gallery(NamedTuple):
         rows: `(G,)` the first row that shows each entry.
         right: `(n, G)` sparse, which entries are right for each row's query.
         share: `(n,)` how much each row's query counts: equal ones share one count; 0 without a query.
+        places: `(n,)` the entry that each row shows; -1 where it shows none.
     """
 
     rows: NDArray[np.int64]
     right: sparse.csr_matrix
     share: Array
+    places: NDArray[np.int64]
 
 
 def gallery(target: Tokens, side: str) -> Gallery:
@@ -116,19 +166,21 @@ def gallery(target: Tokens, side: str) -> Gallery:
     counts = np.unique(values[here, ask], return_inverse=True, return_counts=True)
     share = np.zeros(len(values))
     share[here] = 1 / counts[2][counts[1]]
-    return Gallery(rows, sparse.csr_matrix(right), share)
+    return Gallery(rows, sparse.csr_matrix(right), share, places)
 
 
-def blocks(answers: Array, entries: Gallery, side: str) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
+def blocks(answers: Sequence[Any] | Array, entries: Gallery, side: str) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
     """Scores and right entries of a side's queries, a few rows at a time, against the whole gallery.
 
     A query without a vector scores all alike; an entry without one comes last.
 
     Args:
-        answers: `(n, 2, D)`, NaN where a side is missing.
+        answers: `(n, 2, D)`, NaN where a side is missing; or `Ranked`.
         entries: the gallery for the side's queries.
         side: of the queries.
     """
+    again = answers if isinstance(answers, Ranked) else None
+    answers = np.asarray(answers)
     ask, give = (0, 1) if side == SIDES[0] else (1, 0)
     keys = answers[entries.rows, give].astype(np.float64)  # (G, D)
     gone = np.asarray(np.isnan(keys).any(axis=1))
@@ -140,6 +192,9 @@ def blocks(answers: Array, entries: Gallery, side: str) -> Iterator[tuple[Array,
         blind = np.asarray(np.isnan(queries).any(axis=1))
         scores = np.where(blind[:, None], 0, queries) @ keys.T  # (b, G)
         scores[:, gone] = -np.inf
+        if again is not None:
+            for place, found in enumerate(scores, start):
+                again.lift(found, place, ask, entries.places)
         scores[blind] = 0
         yield scores, _dense(entries.right, rows)
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..data.load import Samples
 from ..data.table import Table
 from ..errors import ConfigError, DataError, UserError, unknown
 from ..fusion.base import Fusion
@@ -23,11 +24,12 @@ from ..tokens import Batch, Tokens
 from . import pairs
 from .base import TASKS, Answers, Stacker, Task
 from .contrastive import LOSSES, SHARED
+from .found import found
+from .memory import Memory
+from .rerank import CrossEncoder, look_again, match_loss
 from .score_stacking import ScoreStacker
 from .towers import Sides, Towers
 
-SHOWN = 5
-"""Candidates that a record lists."""
 REVERSE = "reverse_"
 BIAS = {"sigmoid": -10.0}
 """Where a loss starts with pairs being rare, the bias of its scores."""
@@ -54,10 +56,16 @@ class Retrieve(Task):
         dim: E; 0 takes the network's width.
         temperature: at the start of training; it is learned.
         hard: how much more hard negatives count: 0 all alike, 1 clearly.
+        memory: candidates of earlier batches that are negatives as well (XBM). For small batches, some thousands; the
+            learning rate should be low enough that vectors of some batches ago are still about right.
         dropout: of the encoders' features, but for the locked one's. With frozen encoders and few rows, half or more.
         lock: an input whose frozen encoder's vectors are the common space, as they are: nothing between them and it is
             learned (Zhai et al. 2022, LiT). The best with few rows. Needs a width no less than the encoder's; take the
             fusion `sum`, which leaves single inputs as they are.
+        rerank: how many of each query's nearest candidates are read again together with it, and ordered by that: a
+            fusion of all inputs is trained beside the towers, to tell pairs from the nearest wrong ones (ALBEF). For
+            what two vectors made apart cannot tell; costs a fusion for each of them, and a fusion in which inputs look
+            at each other. What is right but not among the nearest stays out of reach.
         metric: the score by which models are chosen.
     """
 
@@ -74,15 +82,18 @@ class Retrieve(Task):
         dim: int = 0,
         temperature: float = 0.07,
         hard: float = 0.0,
+        memory: int = 0,
         dropout: float = 0.1,
         lock: str | None = None,
+        rerank: int = 0,
         metric: str = "mrr",
     ) -> None:
         given = {"query": query, "candidate": candidate}
         self.wanted = {side: [names] if isinstance(names, str) else names for side, names in given.items()}
         if query is None and candidate is None:
             raise ConfigError("task: name the inputs that ask or those that are found: `query` or `candidate`")
-        for key, value, least in (("temperature", temperature, 1 / 100), ("hard", hard, 0), ("dim", dim, 0)):
+        bounds = {"temperature": (temperature, 1 / 100), "hard": (hard, 0), "dim": (dim, 0), "memory": (memory, 0)}
+        for key, (value, least) in {**bounds, "rerank": (rerank, 0)}.items():
             if value < least:
                 raise ConfigError(f"task.{key}: must be at least {least:g}, not {value:g}")
         if not 0 <= dropout < 1:
@@ -94,6 +105,7 @@ class Retrieve(Task):
             raise ConfigError(f"task.metric: {unknown('metric', metric, known)}")
         self.same, self.lock, self.loss_name, self.metric = same, lock, loss, metric
         self.dim, self.temperature, self.hard, self.dropout = dim, temperature, hard, dropout
+        self.memory, self.rerank = memory, rerank
         self._columns: dict[str, str] = {}
 
     @property
@@ -134,11 +146,14 @@ class Retrieve(Task):
         return self
 
     def fusion(self, make: Callable[[Sequence[str]], Fusion], names: Sequence[str]) -> Fusion:
-        return Sides([make(own) for own in self.sides(names).values()])
+        cross = CrossEncoder(make(names)) if self.rerank else None
+        return Sides([make(own) for own in self.sides(names).values()], cross)
 
     def head(self, width: int) -> nn.Module:
         start: dict[str, Any] = {"temperature": self.temperature, "bias": BIAS.get(self.loss_name)}
-        return Towers(width, self.dim or width, project=self.lock is None, **start)
+        dim, columns = self.dim or width, 4 if self.loss_name in SHARED else 3
+        memory = Memory(self.memory, dim, columns) if self.memory else None
+        return Towers(width, dim, project=self.lock is None, memory=memory, **start)
 
     def begin(self, network: Network) -> None:
         """Locks the input that is to be locked, which a verdict's models of other inputs lack; and drops features."""
@@ -164,17 +179,34 @@ class Retrieve(Task):
         """
         assert batch.target is not None
         towers = towers_of(network)
-        vectors = towers(network(batch.inputs))  # (B, 2, E)
-        scores = towers.scores(vectors.values[:, 0], vectors.values[:, 1])  # (B, B)
-        here = vectors.mask[:, :1] & vectors.mask[:, 1:].T
-        own = torch.eye(len(batch), dtype=torch.bool, device=here.device)
-        negative = here & ~pairs.alike(batch.target)
-        told = {"share": pairs.shares(batch.target)} if self.loss_name in SHARED else {}
-        parts = LOSSES[self.loss_name](scores, own & here, negative, self.hard, **told)
-        weight = (own & here).any(1).to(scores.dtype)
+        encoded = network.encode(batch.inputs)
+        vectors = towers(network.fusion(encoded))  # (B, 2, E)
+        queries, candidates = vectors.values.unbind(1)
+        target, there = batch.target, vectors.mask[:, 1]
+        if towers.memory is not None:  # (M, E) behind the batch's own
+            past, labels = towers.memory.rows()
+            candidates, there = torch.cat([candidates, past]), torch.cat([there, labels.mask[:, 1]])
+            target = Tokens(torch.cat([target.values, labels.values]), torch.cat([target.mask, labels.mask]))
+        scores = towers.scores(queries, candidates)  # (B, C)
+        here = vectors.mask[:, :1] & there
+        own = torch.eye(len(batch), len(target), dtype=torch.bool, device=here.device)
+        negative = here & ~pairs.alike(batch.target, target)
+        told = {"share": pairs.shares(target)} if self.loss_name in SHARED else {}
+        losses = LOSSES[self.loss_name](scores, own & here, negative, self.hard, **told)
+        parts = [part[: len(batch)] for part in losses]  # what is remembered picks no query
+        whole = (own & here).any(1)
+        if towers.memory is not None and network.training:
+            towers.memory.keep(vectors.values[whole, 1], batch.target[whole])
+        lost = torch.stack(parts).mean(0)
+        if (cross := cross_of(network)) is not None:
+            sides = list(self.sides(list(self._columns)).values())
+            given = {name: encoded[name] for names in sides for name in names if name in encoded}
+            size = len(batch)
+            lost = lost + match_loss(cross, given, sides, scores[:, :size], whole, negative[:, :size])
+        weight = whole.to(scores.dtype)
         if batch.weight is not None:
             weight = weight * batch.weight
-        result: Tensor = (torch.stack(parts).mean(0) * weight).sum() / weight.sum().clamp(min=1e-6)
+        result: Tensor = (lost * weight).sum() / weight.sum().clamp(min=1e-6)
         return result
 
     def answer(self, network: Network, fused: Tokens) -> NDArray[np.float32]:
@@ -182,20 +214,33 @@ class Retrieve(Task):
         vectors = towers_of(network)(fused)
         if not bool(vectors.values.isfinite().all()):
             raise UserError("a vector holds NaN or infinity: training has diverged; try a smaller train.lr")
-        found = vectors.values.masked_fill(~vectors.mask.unsqueeze(-1), float("nan"))
-        result: NDArray[np.float32] = found.float().cpu().numpy()
+        values = vectors.values.masked_fill(~vectors.mask.unsqueeze(-1), float("nan"))
+        result: NDArray[np.float32] = values.float().cpu().numpy()
         return result
+
+    def finish(self, network: Network, samples: Samples, answers: Answers) -> Answers:
+        """With `rerank`, the nearest are looked at again; without, nothing changes."""
+        cross, sides = cross_of(network), list(self.sides(list(self._columns)).values())
+        if cross is None or not samples.stores:
+            return answers
+        return look_again(network, cross, samples, np.asarray(answers), sides, self.rerank)
+
+    def match(self, network: Network, inputs: Mapping[str, Tokens]) -> NDArray[np.float32] | None:
+        if (cross := cross_of(network)) is None:
+            return None
+        chance: NDArray[np.float32] = cross(network.encode(inputs)).sigmoid().cpu().numpy()
+        return chance
 
     def vectors(self, network: Network, fused: Tokens, side: str) -> NDArray[np.float32]:
         return self.answer(network, fused)[:, pairs.SIDES.index(side)]
 
     def metrics(self, answers: Answers, target: Tokens) -> dict[str, Metric]:
-        found: dict[str, Metric] = {}
+        result: dict[str, Metric] = {}
         for side, prefix in zip(pairs.SIDES, ("", REVERSE), strict=True):
             entries = pairs.gallery(target, side)
-            blocks = pairs.blocks(np.asarray(answers), entries, side)
-            found |= retrieval.retrieval_metrics(blocks, entries.share, prefix=prefix)
-        return found
+            blocks = pairs.blocks(answers, entries, side)
+            result |= retrieval.retrieval_metrics(blocks, entries.share, prefix=prefix)
+        return result
 
     def trivial(self, rows: int) -> NDArray[np.float32]:
         """No vectors: all candidates score alike, so that scores are what chance gives."""
@@ -205,24 +250,7 @@ class Retrieve(Task):
         return ScoreStacker([np.asarray(each) for each in answers], target)
 
     def records(self, answers: Answers) -> list[dict[str, Any]]:
-        """`prediction`, the row whose candidate is nearest, counted from 0; its `score`; `ranking`, the nearest rows.
-
-        Rows are ranked by their candidates among the answered rows.
-        """
-        vectors = np.asarray(answers)
-        queries, keys = vectors[:, 0], vectors[:, 1]
-        there = np.flatnonzero(~np.isnan(keys).any(1))
-        keys = keys[there]
-        result: list[dict[str, Any]] = []
-        for query in queries:
-            if np.isnan(query).any() or not len(there):
-                result.append({"prediction": None, "score": None, "ranking": []})
-                continue
-            scores = keys @ query
-            order = np.argsort(-scores, kind="stable")[:SHOWN]
-            best = there[order].tolist()
-            result.append({"prediction": best[0], "score": float(scores[order[0]]), "ranking": best})
-        return result
+        return found(answers)
 
     def truth(self, target: Tokens) -> list[str]:
         """The rows that show a right candidate for each row's query."""
@@ -233,7 +261,7 @@ class Retrieve(Task):
     def surprise(self, answers: Answers, target: Tokens) -> Array:
         """The rank of the first right candidate; 0 where none is known."""
         place, side = retrieval.NAMES.index("median_rank"), pairs.SIDES[0]
-        blocks = pairs.blocks(np.asarray(answers), pairs.gallery(target, side), side)
+        blocks = pairs.blocks(answers, pairs.gallery(target, side), side)
         ranks = [retrieval.rank_scores(scores, right)[:, place] for scores, right in blocks]
         return np.nan_to_num(np.concatenate(ranks))
 
@@ -244,6 +272,13 @@ class Retrieve(Task):
             entries = pairs.gallery(target, side)
             sizes[side] = {"queries": round(float(entries.share.sum())), "entries": len(entries.rows)}
         return {"galleries": sizes}
+
+
+def cross_of(network: Network) -> CrossEncoder | None:
+    """What reads both sides at once, where the network has it."""
+    cross = getattr(network.fusion, "cross", None)
+    assert cross is None or isinstance(cross, CrossEncoder)
+    return cross
 
 
 def towers_of(network: Network) -> Towers:

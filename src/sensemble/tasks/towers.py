@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from ..fusion.base import Fusion
 from ..nn.attention import AttentionPool
 from ..tokens import Tokens
+from .memory import Memory
 
 MOST_SCALE = 100.0
 """Beyond it, learning becomes unstable (Radford et al. 2021)."""
@@ -29,14 +30,16 @@ class Sides(Fusion):
 
     Args:
         fusions: of the sides, in their order; of one width.
+        cross: reads both sides at once, where pairs get a second look; it takes no part in `forward`.
     """
 
-    def __init__(self, fusions: Sequence[Fusion]) -> None:
+    def __init__(self, fusions: Sequence[Fusion], cross: nn.Module | None = None) -> None:
         nn.Module.__init__(self)  # absent inputs are the affair of each side's own fusion
         self.names = tuple(name for fusion in fusions for name in fusion.names)
         self.width = fusions[0].width
         self.fusions = nn.ModuleList(fusions)
         self.pools = nn.ModuleList(AttentionPool(self.width) for _ in fusions)
+        self.cross = cross
 
     def forward(self, inputs: Mapping[str, Tokens]) -> Tokens:
         """`{name: (B, T_i, D)} -> (B, sides, D)`."""
@@ -66,6 +69,7 @@ class Towers(nn.Module):
         temperature: at the start; cosines are divided by it. It is learned.
         bias: added to scores, at the start; learned too, where it is given.
         project: without it, the tokens as they are take the place of projections.
+        memory: what training remembers of earlier batches, if it does.
     """
 
     def __init__(
@@ -76,11 +80,13 @@ class Towers(nn.Module):
         temperature: float = 0.07,
         bias: float | None = None,
         project: bool = True,
+        memory: Memory | None = None,
     ) -> None:
         super().__init__()
         self.projections = nn.ModuleList(nn.Linear(width, dim) if project else nn.Identity() for _ in range(2))
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(bias))
+        self.memory = memory
 
     def forward(self, fused: Tokens) -> Tokens:
         """`(B, 2, D) -> (B, 2, E)`; zeros where a side is missing."""
