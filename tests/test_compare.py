@@ -125,6 +125,19 @@ def test_a_comparison_writes_its_evidence_and_goes_on_where_it_was(tmp_path: Pat
     assert again["variants"][0]["folds"] == found["variants"][0]["folds"]  # the lost cell came out the same
 
 
+def test_groups_that_random_folds_tear_apart_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "speakers.parquet"
+    se.generate.group_leak(120, seed=0, speakers=12, width=4).frame.to_parquet(table)
+    settings = ["--target", "label", "width=8", "train.epochs=1", "inputs={voice: vector, words: vector}"]
+    folds = ["--folds", "2", "--jobs", "1", "--no-singles"]
+    assert main(["audit", str(table), "--target", "label"]) == 0
+    assert "split by it (data.group: speaker)" in capsys.readouterr().out
+    assert main(["compare", str(table), *settings, *folds, "-o", str(tmp_path / "random")]) == 0
+    assert "group: `speaker` repeats (12 values of 10 rows each" in capsys.readouterr().out
+    assert main(["compare", str(table), *settings, *folds, "data.group=speaker", "-o", str(tmp_path / "whole")]) == 0
+    assert "group:" not in capsys.readouterr().out
+
+
 def test_other_rows_or_folds_are_other_cells(tmp_path: Path) -> None:
     run(tmp_path, alone=False)
     run(tmp_path, rows=96, alone=False)
