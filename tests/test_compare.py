@@ -14,17 +14,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
+from torch.utils.flop_counter import FlopCounterMode
 
 import sensemble as se
+from sensemble import build
+from sensemble import config as configs
 from sensemble.cli import main
 from sensemble.compare.board import corrected, holm
+from sensemble.compare.cell import flops
 from sensemble.compare.plan import parse, variants
 from sensemble.compare.run import compare
 from sensemble.data.folds import folds
 from sensemble.data.table import Table
 from sensemble.errors import ConfigError, DataError
 from sensemble.files import read_json
+from sensemble.fusion.base import FUSIONS
+from sensemble.prepare import make_parts
 
 SMALL = {"task": {"target": "label"}, "width": 8, "train": {"epochs": 2, "batch": 32, "lr": 3e-3}}
 
@@ -123,6 +130,19 @@ def test_a_comparison_writes_its_evidence_and_goes_on_where_it_was(tmp_path: Pat
     assert [path for path, time in cells.items() if path.stat().st_mtime_ns != time] == [gone]
     assert len(list((tmp_path / "cells").iterdir())) == 15
     assert again["variants"][0]["folds"] == found["variants"][0]["folds"]  # the lost cell came out the same
+
+
+@pytest.mark.parametrize("fusion", [*FUSIONS])
+def test_operations_of_every_fusion_are_counted_with_the_head(fusion: str) -> None:
+    table = se.generate.xor(20, seed=0)
+    given = {"inputs": {"left": "vector", "right": "vector"}, "task": {"name": "classify", "target": "label"}}
+    config = configs.from_dict({**given, "fusion": fusion, "width": 8})
+    task, inputs, parts = make_parts(config, {"train": table})
+    network = build.make_network(config, inputs, task)
+    with FlopCounterMode(display=False) as counter:
+        network(parts["train"].batch(torch.arange(8)).inputs)
+    headless = counter.get_total_flops() / 8
+    assert headless > 0 and flops(network, task, parts["train"]) >= headless + 2 * 8  # a weight a feature at least
 
 
 def test_groups_that_random_folds_tear_apart_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

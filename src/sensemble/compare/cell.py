@@ -141,7 +141,7 @@ def flops(network: Network, task: Task, samples: Samples) -> float:
     rows = torch.arange(min(COUNTED, len(samples)))
     batch = samples.batch(rows).to(next(network.parameters()).device)
     network.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter:
         task.loss(network, batch)
     return float(counter.get_total_flops()) / len(rows)
 
