@@ -59,12 +59,12 @@ def main() -> None:
     if options.choose:
         for way, settings in {"one each": {}, **WAYS}.items():
             ways = list(TASKS) if way == "one each" else [""]
-            shown = {}
+            scores = {}
             for name in ways:
                 found, part, _, _ = measure(config_of(name, settings), tables, 0, "valid")
                 ones = np.ones((1, len(part)))
-                shown.update({task: f"{metric.statistic(ones)[0]:.4f}" for task, (metric, _) in found.items()})
-            print(f"{way:<24}", shown, flush=True)
+                scores.update({task: f"{metric.statistic(ones)[0]:.4f}" for task, (metric, _) in found.items()})
+            print(f"{way:<24}", scores, flush=True)
         return
     draws: Any = None
     for seed in range(options.seeds):
