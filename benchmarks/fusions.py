@@ -28,7 +28,10 @@ from sensemble.fusion.base import FUSIONS
 
 ROWS = {"reviews": 4_000, "easy_vqa": 800, "stamps": 785}
 """Of the reviews and stamps, rows; of easy-VQA, pictures."""
-SETTINGS: dict[str, dict[str, Any]] = {"easy_vqa": {"train": {"epochs": 12, "patience": 0, "together": "image"}}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "easy_vqa": {"train": {"epochs": 12, "patience": 0, "together": "image"}},
+    "stamps": {"train": {"epochs": 10, "patience": 3}},
+}
 """What few rows need otherwise than the recipe has it; a picture is encoded once for all its questions."""
 
 

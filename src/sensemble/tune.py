@@ -31,8 +31,10 @@ from .plan import complete
 from .prepare import make_parts, split_tables
 from .ranges import Range, parse
 from .registry import load_plugins
+from .stages.plan import plan
+from .stages.run import fit
 from .tasks.base import Task
-from .train import train
+from .transfer import initialise
 
 if TYPE_CHECKING:
     import optuna
@@ -188,17 +190,20 @@ def _run(
     if task.metric != bench.metric:
         raise ConfigError(f"chosen by {task.metric}, not by {bench.metric} as the others")
     network = build.make_network(config, inputs, task)
+    initialise(network, inputs, task, config)
+    stages = plan(config.stages, config.train, list(config.specs))
     best, pruned, started = math.nan, False, time.monotonic()
-    steps = train(network, task, parts["train"], parts["valid"], config.train, seed=config.seed)
+    steps = fit(network, task, parts["train"], parts["valid"], config, seed=config.seed)
     for progress in steps:
         yield Event("tune", "", progress.step, progress.steps, progress, about=about)
-        score = math.nan if progress.valid is None else progress.valid[task.metric]
+        last = len(stages) == 1 or progress.stage == stages[-1].name  # earlier stages have other heads, or see less
+        score = (progress.valid or {}).get(task.metric, math.nan) if last else math.nan
         if math.isnan(score):
             continue
         best = score if math.isnan(best) else max(best, score) if bench.higher else min(best, score)
         trial.report(best, progress.epoch)
         trial.set_user_attr("epochs", progress.epoch)
-        if progress.epoch < config.train.epochs and trial.should_prune():
+        if progress.epoch < stages[-1].settings.epochs and trial.should_prune():
             pruned = True
             break
     steps.close()  # type: ignore[attr-defined]
