@@ -36,11 +36,17 @@ TASKS: dict[str, dict[str, Any]] = {
     "department": {"name": "classify", "target": "Department Name", "metric": "accuracy"},
 }
 INPUTS = ("title", "review", "age", "feedback")
+LONGER = {"train.epochs": 10, "task.metric": "department.accuracy"}
+WIDER = {f"inputs.{name}.encoder.dim": 96 for name in ("title", "review")}
+"""What a word is for three tasks, in as many numbers as three models have for it."""
 WAYS: dict[str, dict[str, Any]] = {
     "sum of losses": {},
     "uncertainty": {"task.weights": "uncertainty"},
     "uncertainty, width 128": {"task.weights": "uncertainty", "width": 128},
     "uncertainty, 10 epochs": {"task.weights": "uncertainty", "train.epochs": 10},
+    "10 epochs, chosen by the department": LONGER,
+    "words of 96 numbers": WIDER,
+    "both": {**LONGER, **WIDER},
 }
 CHOSEN = "uncertainty"
 """By validation rows: see `--choose`."""
@@ -50,6 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--ways", nargs="*", default=[])
     options = parser.parse_args()
     table = rows_of()
     targets = [task["target"] for task in TASKS.values()]
@@ -57,8 +64,10 @@ def main() -> None:
     tables = {name: table.take(rows) for name, rows in places.items()}
     print({name: len(part) for name, part in tables.items()}, flush=True)
     if options.choose:
-        for way, settings in {"one each": {}, **WAYS}.items():
-            ways = list(TASKS) if way == "one each" else [""]
+        for way, settings in {"one each": {}, "one each, 10 epochs": {"train.epochs": 10}, **WAYS}.items():
+            if options.ways and way not in options.ways:
+                continue
+            ways = list(TASKS) if way.startswith("one each") else [""]
             scores = {}
             for name in ways:
                 found, part, _, _ = measure(config_of(name, settings), tables, 0, "valid")
