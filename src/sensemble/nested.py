@@ -60,11 +60,11 @@ def nested(
     config = config.replace(data=dataclasses.replace(config.data, train=None, valid=None, test=None))
     if not config.data.valid_share:
         raise ConfigError("tune: needs validation rows, which choose in each fold; give data.valid_share")
-    digest = fingerprint(table)
+    digest, bench = fingerprint(table), Bench(table, [Variant("", config)], folds)
     cells: list[dict[str, Any]] = []
     for number in range(folds):
         place = folder / f"fold-{number + 1}"
-        tables = Bench(table, [Variant("", config)], folds).tables(Cell(0, 0, number))
+        tables = bench.tables(Cell(0, 0, number))
         for event in tune(config.to_dict(), place, search=search, trials=trials, minutes=minutes, tables=tables):
             text = f"fold {number + 1}: {event.text}" if event.text else ""
             yield dataclasses.replace(event, text=text)

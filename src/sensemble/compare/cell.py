@@ -54,6 +54,7 @@ class Bench:
     variants: Sequence[Variant]
     folds: int
     _kept: dict[str, Prepared] = field(default_factory=dict)
+    _places: dict[str, list[dict[str, Positions]]] = field(default_factory=dict)
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Scores, cost and answers of a cell, as plain values."""
@@ -106,14 +107,13 @@ class Bench:
         """The rows of a cell's fold: `train`, `test`, and `valid` where there are any."""
         config = self.variants[cell.variant].config
         load_plugins(config.plugins)
-        places = folds(
-            self.table,
-            self.folds,
-            target=target_columns(config),
-            group=config.data.group,
-            valid=config.data.valid_share,
-            seed=config.seed + cell.repeat,
-        )[cell.fold]
+        target, seed = target_columns(config), config.seed + cell.repeat
+        about = repr((target, config.data, seed))
+        if about not in self._places:
+            self._places[about] = folds(
+                self.table, self.folds, target=target, group=config.data.group, valid=config.data.valid_share, seed=seed
+            )
+        places = self._places[about][cell.fold]
         places = _seen(build.make_task(config).labels(self.table), places)
         return {name: self.table.take(rows) for name, rows in places.items() if len(rows)}
 
