@@ -18,6 +18,7 @@ import numpy as np
 
 from sensemble import config as configs
 from sensemble import weights
+from sensemble.compare.board import corrected, holm
 from sensemble.compare.run import compare
 from sensemble.data.read import read
 from sensemble.data.samples import SAMPLES, get
@@ -28,8 +29,11 @@ from sensemble.fusion.base import FUSIONS
 
 ROWS = {"reviews": 4_000, "easy_vqa": 800, "stamps": 785}
 """Of the reviews and stamps, rows; of easy-VQA, pictures."""
-SETTINGS: dict[str, dict[str, Any]] = {"easy_vqa": {"train": {"epochs": 12, "patience": 0}}}
-"""What few rows need otherwise than the recipe has it."""
+SETTINGS: dict[str, dict[str, Any]] = {
+    "easy_vqa": {"train": {"epochs": 12, "patience": 0, "together": "image"}},
+    "stamps": {"train": {"epochs": 10, "patience": 3}},
+}
+"""What few rows need otherwise than the recipe has it; a picture is encoded once for all its questions."""
 
 
 def main() -> None:
@@ -54,7 +58,8 @@ def main() -> None:
             if event.text:
                 print(f"{name}: {event.text}", flush=True)
     for name in options.sets:
-        print(f"\n{markdown(name, read_json(options.output / name / 'compare.json'))}")
+        found = read_json(options.output / name / "compare.json")
+        print(f"\n{markdown(name, found)}\n{over_concat(found, options.output / name)}")
 
 
 def rows_of(name: str) -> Table:
@@ -85,6 +90,23 @@ def markdown(name: str, found: dict[str, Any]) -> str:
             f"| {row['processor_seconds']:.0f} | {row['parameters']:,.0f} | {row['flops'] / 1e6:.2f} |"
         )
     return "\n".join([*lines, "", *found["sentences"]])
+
+
+def over_concat(found: dict[str, Any], folder: Path) -> str:
+    """Which fusions are better than plain concatenation, by the same test as against the best."""
+    if "concat" not in (row["name"] for row in found["variants"]):
+        return ""
+    cells = [cell for cell in map(read_json, (folder / "cells").glob("*.json")) if cell["variant"] == "concat"]
+    ratio, sign = float(np.mean([cell["rows"] / cell["train_rows"] for cell in cells])), 1 if found["higher"] else -1
+    folds = {row["name"]: sign * np.array(row["folds"]) for row in found["variants"] if not row["single"]}
+    plain = folds.pop("concat")
+    tests = [corrected(scores, plain, ratio) for scores in folds.values()]
+    said: dict[bool, list[str]] = {True: [], False: []}
+    for name, test, p in zip(folds, tests, holm([test["p"] for test in tests]), strict=True):
+        if p < 0.05:
+            said[test["value"] > 0].append(f"{name} {test['value']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]")
+    better, worse = (", ".join(names) or "none" for names in said.values())
+    return f"Shown to be better than concat (p < .05, Holm): {better}; worse: {worse}."
 
 
 if __name__ == "__main__":

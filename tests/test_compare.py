@@ -14,17 +14,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
+from torch.utils.flop_counter import FlopCounterMode
 
 import sensemble as se
+from sensemble import build
+from sensemble import config as configs
 from sensemble.cli import main
+from sensemble.compare import cell as cells
 from sensemble.compare.board import corrected, holm
+from sensemble.compare.cell import flops
 from sensemble.compare.plan import parse, variants
 from sensemble.compare.run import compare
 from sensemble.data.folds import folds
 from sensemble.data.table import Table
 from sensemble.errors import ConfigError, DataError
 from sensemble.files import read_json
+from sensemble.fusion.base import FUSIONS
+from sensemble.prepare import make_parts
 
 SMALL = {"task": {"target": "label"}, "width": 8, "train": {"epochs": 2, "batch": 32, "lr": 3e-3}}
 
@@ -115,14 +123,49 @@ def test_a_comparison_writes_its_evidence_and_goes_on_where_it_was(tmp_path: Pat
     lines = (tmp_path / "answers" / "00-sum.jsonl").read_text("utf-8").splitlines()
     assert sorted(json.loads(line)["row"] for line in lines) == list(range(90))
     assert "gate" in (tmp_path / "compare.html").read_text("utf-8")
-    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
-    assert len(cells) == 12
-    gone = sorted(cells)[0]
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    assert len(kept) == 12
+    gone = sorted(kept)[0]
     gone.unlink()
     again = run(tmp_path, vary={"fusion": ["sum", "gate", "concat"]})
-    assert [path for path, time in cells.items() if path.stat().st_mtime_ns != time] == [gone]
+    assert [path for path, time in kept.items() if path.stat().st_mtime_ns != time] == [gone]
     assert len(list((tmp_path / "cells").iterdir())) == 15
     assert again["variants"][0]["folds"] == found["variants"][0]["folds"]  # the lost cell came out the same
+
+
+@pytest.mark.parametrize("fusion", [*FUSIONS])
+def test_operations_of_every_fusion_are_counted_with_the_head(fusion: str) -> None:
+    table = se.generate.xor(20, seed=0)
+    given = {"inputs": {"left": "vector", "right": "vector"}, "task": {"name": "classify", "target": "label"}}
+    config = configs.from_dict({**given, "fusion": fusion, "width": 8})
+    task, inputs, parts = make_parts(config, {"train": table})
+    network = build.make_network(config, inputs, task)
+    with FlopCounterMode(display=False) as counter:
+        network(parts["train"].batch(torch.arange(8)).inputs)
+    headless = counter.get_total_flops() / 8
+    assert headless > 0 and flops(network, task, parts["train"]) >= headless + 2 * 8  # a weight a feature at least
+
+
+def test_variants_that_read_the_data_alike_share_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    make = cells.make_parts
+    monkeypatch.setattr(cells, "make_parts", lambda *given: made.append(given) or make(*given))
+    inputs = [{"left": "vector", "right": {"name": "vector", "missing": way}} for way in ("mask", "drop")]
+    found = run(tmp_path, rows=30, vary={"fusion": ["sum", "gate"], "inputs": inputs}, alone=False)
+    assert len(found["variants"]) == 4 and len(made) == 2 * 3  # of three folds
+
+
+def test_groups_that_random_folds_tear_apart_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "speakers.parquet"
+    se.generate.group_leak(120, seed=0, speakers=12, width=4).frame.to_parquet(table)
+    settings = ["--target", "label", "width=8", "train.epochs=1", "inputs={voice: vector, words: vector}"]
+    folds = ["--folds", "2", "--jobs", "1", "--no-singles"]
+    assert main(["audit", str(table), "--target", "label"]) == 0
+    assert "split by it (data.group: speaker)" in capsys.readouterr().out
+    assert main(["compare", str(table), *settings, *folds, "-o", str(tmp_path / "random")]) == 0
+    assert "group: `speaker` repeats (12 values of 10 rows each" in capsys.readouterr().out
+    assert main(["compare", str(table), *settings, *folds, "data.group=speaker", "-o", str(tmp_path / "whole")]) == 0
+    assert "group:" not in capsys.readouterr().out
 
 
 def test_other_rows_or_folds_are_other_cells(tmp_path: Path) -> None:
@@ -152,18 +195,18 @@ def test_the_command_line_compares_and_survives_a_kill(tmp_path: Path) -> None:
     ]  # fmt: skip
     call = "import sys; from sensemble.cli import main; sys.exit(main())"
     started = subprocess.Popen([sys.executable, "-c", call, *arguments], stdout=subprocess.DEVNULL)
-    cells = folder / "cells"
+    place = folder / "cells"
     for _ in range(2400):
-        if cells.exists() and any(cells.glob("*.json")):
+        if place.exists() and any(place.glob("*.json")):
             break
         time.sleep(0.05)
     os.kill(started.pid, signal.SIGKILL)
     started.wait()
-    kept = {path: path.stat().st_mtime_ns for path in cells.glob("*.json")}
+    kept = {path: path.stat().st_mtime_ns for path in place.glob("*.json")}
     assert kept
     assert main([*arguments, "--json"]) == 0
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
-    assert len(list(cells.glob("*.json"))) == 6
+    assert len(list(place.glob("*.json"))) == 6
 
 
 def test_a_wrong_variant_is_one_clear_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -147,6 +147,15 @@ def test_hopeless_trials_are_cut_short(table: Path, tmp_path: Path) -> None:
     assert all(trial["epochs"] == 6 for trial in found if trial["state"] == "complete")
 
 
+def test_stages_are_trained_as_fit_trains_them_and_the_last_one_counts(table: Path, tmp_path: Path) -> None:
+    events = list(tune(mapping(table, stages="staged"), tmp_path, search=["width=[8]"], trials=1))
+    stages = [event.progress.stage for event in events if event.progress]
+    assert list(dict.fromkeys(stages)) == ["left alone", "right alone", "fusion", "all"]
+    last = [event.progress.valid for event in events if event.progress and event.progress.stage == "all"]
+    (trial,) = read_json(tmp_path / "tune.json")["trials"]
+    assert trial["epochs"] == 2 and trial["score"] == max(valid["roc_auc"] for valid in last if valid)
+
+
 def test_a_setting_that_cannot_be_built_is_told_and_the_others_go_on(table: Path, tmp_path: Path) -> None:
     search = ["fusion=[{name: transformer, heads: 3},{name: transformer, heads: 2}]"]
     said = [event.text for event in tune(mapping(table), tmp_path, search=search, trials=3)]

@@ -13,7 +13,10 @@ from . import build
 from .config import Config
 from .data.audit import audit
 from .data.cache import Cache, user_cache
+from .data.groups import straddling_groups
 from .data.infer import infer
+from .data.joined import Joined
+from .data.leaks import Target
 from .data.load import Input, Problem, Samples, check_unreadable, load
 from .data.split import split
 from .data.table import Table
@@ -131,6 +134,20 @@ def audit_table(config: Config, table: Table) -> tuple[dict[str, Any], list[Prob
         seed=config.seed,
     )
     return {**found, "left_out": left_out(config, guesses)}, problems
+
+
+def torn_groups(config: Config, table: Table) -> list[str]:
+    """What the audit says of columns whose groups random folds would tear apart; nothing where `data.group` is set.
+
+    Args:
+        config: complete.
+        table: all rows.
+    """
+    inputs = {name: (str(spec["name"]), str(spec.get("column", name))) for name, spec in config.specs.items()}
+    rows, columns = Joined({"all": table}), target_columns(config)
+    targets = [Target.read(column, rows.column(column)) for column in columns]
+    inputs = {name: each for name, each in inputs.items() if each[1] not in columns}
+    return [each["message"] for each in straddling_groups(rows, inputs, targets, group=config.data.group)]
 
 
 def left_out_lines(found: Mapping[str, Any]) -> list[str]:

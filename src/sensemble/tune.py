@@ -31,8 +31,10 @@ from .plan import complete
 from .prepare import make_parts, split_tables
 from .ranges import Range, parse
 from .registry import load_plugins
+from .stages.plan import plan
+from .stages.run import fit
 from .tasks.base import Task
-from .train import train
+from .transfer import initialise
 
 if TYPE_CHECKING:
     import optuna
@@ -43,7 +45,13 @@ STARTUP = 5
 
 
 def tune(
-    mapping: Mapping[str, Any], folder: Path, *, search: Sequence[str], trials: int = 20, minutes: float = 0.0
+    mapping: Mapping[str, Any],
+    folder: Path,
+    *,
+    search: Sequence[str],
+    trials: int = 20,
+    minutes: float = 0.0,
+    tables: Mapping[str, Table] | None = None,
 ) -> Iterator[Event]:
     """Searches for the options that score best on the validation rows. Trials that `folder` holds are not run again.
 
@@ -53,6 +61,8 @@ def tune(
         search: the keys and their ranges, as `ranges.parse` reads them.
         trials: how many in all, those of earlier sittings included; trials that failed do not count.
         minutes: after so long no further one is begun; 0 sets no end.
+        tables: `train` and `valid`, in place of those that the config names, for a config whose inputs and task are
+            filled in.
 
     Yields:
         Events with a line for each finished trial.
@@ -65,7 +75,7 @@ def tune(
     if trials < 1 or minutes < 0:
         raise ConfigError(f"tune: needs at least 1 trial and no negative time, not {trials} and {minutes:g}")
     library = _optuna()
-    bench = _Bench(mapping)
+    bench = _Bench(mapping, tables)
     ranges = parse(search, bench.config)
     study = _study(library, folder, bench, ranges)
     before = sum(each.state.name in ("COMPLETE", "PRUNED") for each in study.trials)
@@ -103,7 +113,8 @@ def tune(
         raise error or ConfigError("tune: no trial has ended yet; give more --trials or --minutes")
     best = _write(study, bench, folder, ranges)
     yield Event("tune", f"Best on validation rows: {bench.metric} {study.best_value:.4f} with {_words(best)}.")
-    yield Event("tune", f"Measure it on test rows: sensemble fit {folder / 'best.yaml'}")
+    if tables is None:
+        yield Event("tune", f"Measure it on test rows: sensemble fit {folder / 'best.yaml'}")
 
 
 class _Bench:
@@ -111,11 +122,25 @@ class _Bench:
 
     Args:
         mapping: the config, as plain values.
+        tables: its rows by part, where they are not to be read and split as the config says.
     """
 
-    def __init__(self, mapping: Mapping[str, Any]) -> None:
-        given = configs.from_dict(mapping)
-        load_plugins(given.plugins)
+    def __init__(self, mapping: Mapping[str, Any], tables: Mapping[str, Table] | None = None) -> None:
+        self.config = configs.from_dict(mapping)
+        load_plugins(self.config.plugins)
+        self.tables = self._read() if tables is None else {name: tables[name] for name in tables if name != "test"}
+        if "valid" not in self.tables:
+            raise ConfigError("tune: needs validation rows; give data.valid or data.valid_share")
+        self.rows = {name: len(table) for name, table in self.tables.items()}
+        self._kept: dict[str, tuple[Task, list[Input], dict[str, Samples]]] = {}
+        task, _, parts = self.prepare(self.config)
+        assert parts["valid"].target is not None
+        self.metric = task.metric
+        self.higher = task.metrics(task.trivial(len(parts["valid"])), parts["valid"].target)[task.metric].higher
+
+    def _read(self) -> dict[str, Table]:
+        """The rows that the config names, without those for testing; fills the config in."""
+        given = self.config
         if given.data.train is None:
             raise ConfigError("tune: name a table, or set data.train in the config")
         sources = {"train": given.data.train, "valid": given.data.valid}
@@ -125,15 +150,7 @@ class _Bench:
         if data.test is not None:  # then none are split off
             data = dataclasses.replace(data, test_share=0.0)
         tables = split_tables(tables, self.config.replace(data=data), build.make_task(self.config))
-        self.tables = {name: table for name, table in tables.items() if name != "test"}
-        if "valid" not in self.tables:
-            raise ConfigError("tune: needs validation rows; give data.valid or data.valid_share")
-        self.rows = {name: len(table) for name, table in self.tables.items()}
-        self._kept: dict[str, tuple[Task, list[Input], dict[str, Samples]]] = {}
-        task, _, parts = self.prepare(self.config)
-        assert parts["valid"].target is not None
-        self.metric = task.metric
-        self.higher = task.metrics(task.trivial(len(parts["valid"])), parts["valid"].target)[task.metric].higher
+        return {name: table for name, table in tables.items() if name != "test"}
 
     def set(self, values: Mapping[str, Any]) -> Config:
         """The config with some keys set; a component chosen by name loses the options of the one before."""
@@ -173,17 +190,20 @@ def _run(
     if task.metric != bench.metric:
         raise ConfigError(f"chosen by {task.metric}, not by {bench.metric} as the others")
     network = build.make_network(config, inputs, task)
+    initialise(network, inputs, task, config)
+    stages = plan(config.stages, config.train, list(config.specs))
     best, pruned, started = math.nan, False, time.monotonic()
-    steps = train(network, task, parts["train"], parts["valid"], config.train, seed=config.seed)
+    steps = fit(network, task, parts["train"], parts["valid"], config, seed=config.seed)
     for progress in steps:
         yield Event("tune", "", progress.step, progress.steps, progress, about=about)
-        score = math.nan if progress.valid is None else progress.valid[task.metric]
+        last = len(stages) == 1 or progress.stage == stages[-1].name  # earlier stages have other heads, or see less
+        score = (progress.valid or {}).get(task.metric, math.nan) if last else math.nan
         if math.isnan(score):
             continue
         best = score if math.isnan(best) else max(best, score) if bench.higher else min(best, score)
         trial.report(best, progress.epoch)
         trial.set_user_attr("epochs", progress.epoch)
-        if progress.epoch < config.train.epochs and trial.should_prune():
+        if progress.epoch < stages[-1].settings.epochs and trial.should_prune():
             pruned = True
             break
     steps.close()  # type: ignore[attr-defined]

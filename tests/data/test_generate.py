@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sensemble import config
 from sensemble.data import generate
+from sensemble.data.folds import folds
 from sensemble.data.table import Table
 from sensemble.errors import DataError
 
@@ -89,6 +90,41 @@ def test_the_noise_input_tells_nothing_and_adds_nothing() -> None:
     label, right = 2 * np.array(table.column("label")) - 1, vectors(table, "right")
     assert np.abs(np.corrcoef(label, (right**2).sum(1))[0, 1]) < 0.05
     assert max(abs(np.corrcoef(label, part)[0, 1]) for part in (vectors(table, "left") * right).T) < 0.06
+
+
+class TestGroupLeak:
+    def test_a_speaker_has_one_label_and_one_voice(self) -> None:
+        table = generate.group_leak(400, seed=0, speakers=20, width=8)
+        assert table.columns == ["speaker", "voice", "words", "label"]
+        by_speaker = table.frame.groupby("speaker")
+        assert by_speaker.size().unique().tolist() == [20] and (by_speaker["label"].nunique() == 1).all()
+        assert by_speaker["label"].first().sum() == 10
+        voices, speakers = vectors(table, "voice"), np.array(table.column("speaker"))
+        means = {name: voices[speakers == name].mean(0) for name in set(speakers)}
+        nearest = [min(means, key=lambda name: ((means[name] - voice) ** 2).sum()) for voice in voices]
+        assert np.mean(np.array(nearest) == speakers) > 0.99
+        assert table.frame.equals(generate.group_leak(400, seed=0, speakers=20, width=8).frame)
+
+    def test_words_tell_new_speakers_as_stated(self) -> None:
+        assert accuracy(generate.group_leak, "words") == pytest.approx(norm.cdf(1), abs=0.02)
+
+    def test_random_folds_say_too_much_and_folds_of_groups_do_not(self) -> None:
+        table = generate.group_leak(1000, seed=0, speakers=50)
+        features, label = vectors(table, "voice", "words"), np.array(table.column("label"))
+
+        def score(group: str | None) -> float:
+            right = [
+                LogisticRegression().fit(features[fold["train"]], label[fold["train"]])
+                .score(features[fold["test"]], label[fold["test"]])
+                for fold in folds(table, 5, target=["label"], group=group, valid=0)
+            ]  # fmt: skip
+            return float(np.mean(right))
+
+        train = LogisticRegression().fit(features, label)
+        new = generate.group_leak(4000, seed=1, speakers=400)
+        truth = train.score(vectors(new, "voice", "words"), new.column("label"))
+        assert score(None) > 0.97 and truth < 0.85
+        assert score("speaker") == pytest.approx(truth, abs=0.12)
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -54,6 +54,7 @@ class Bench:
     variants: Sequence[Variant]
     folds: int
     _kept: dict[str, Prepared] = field(default_factory=dict)
+    _places: dict[str, list[dict[str, Positions]]] = field(default_factory=dict)
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """Scores, cost and answers of a cell, as plain values."""
@@ -91,29 +92,38 @@ class Bench:
             "seconds": round(seconds, 3),
             "processor_seconds": round(processor, 3),
             "parameters": parameters(network),
-            "flops": flops(network, test),
+            "flops": flops(network, task, test),
             "answers": [
                 {"row": test.table.row(place), "truth": truth[place], **record} for place, record in enumerate(records)
             ],
         }
 
+    def shared(self, number: int) -> tuple[Any, ...]:
+        """What two variants must have in common to be prepared as one."""
+        config = self.variants[number].config
+        return config.specs, config.task, config.data, config.quality
+
+    def tables(self, cell: Cell) -> dict[str, Table]:
+        """The rows of a cell's fold: `train`, `test`, and `valid` where there are any."""
+        config = self.variants[cell.variant].config
+        load_plugins(config.plugins)
+        target, seed = target_columns(config), config.seed + cell.repeat
+        about = repr((target, config.data, seed))
+        if about not in self._places:
+            self._places[about] = folds(
+                self.table, self.folds, target=target, group=config.data.group, valid=config.data.valid_share, seed=seed
+            )
+        places = self._places[about][cell.fold]
+        places = _seen(build.make_task(config).labels(self.table), places)
+        return {name: self.table.take(rows) for name, rows in places.items() if len(rows)}
+
     def prepare(self, cell: Cell) -> Prepared:
         """The fold of a cell, read and fitted."""
         config = self.variants[cell.variant].config
-        about = repr((cell.repeat, cell.fold, config.specs, config.task, config.data, config.quality))
+        about = repr((cell.repeat, cell.fold, *self.shared(cell.variant)))
         if about not in self._kept:
             self._kept.clear()
-            load_plugins(config.plugins)
-            places = folds(
-                self.table,
-                self.folds,
-                target=target_columns(config),
-                group=config.data.group,
-                valid=config.data.valid_share,
-                seed=config.seed + cell.repeat,
-            )[cell.fold]
-            places = _seen(build.make_task(config).labels(self.table), places)
-            tables = {name: self.table.take(rows) for name, rows in places.items() if len(rows)}
+            tables = self.tables(cell)
             task, inputs, parts = make_parts(config, tables)
             for name in ("train", "test"):
                 if not len(parts.get(name, ())):
@@ -122,16 +132,17 @@ class Bench:
         return self._kept[about]
 
 
-def flops(network: Network, samples: Samples) -> float:
-    """Floating-point operations of one row's forward pass, head included where it takes fused tokens alone.
+def flops(network: Network, task: Task, samples: Samples) -> float:
+    """Floating-point operations of one labelled row's forward pass in training: encoders, fusion, head and loss.
 
-    Counted by torch: matrix products, convolutions and attention; a multiplication and an addition are two.
+    Counted by torch: matrix products, convolutions and attention; a multiplication and an addition are two. What a
+    decoder writes counts as long as the label is.
     """
     rows = torch.arange(min(COUNTED, len(samples)))
     batch = samples.batch(rows).to(next(network.parameters()).device)
     network.eval()
     with FlopCounterMode(display=False) as counter:
-        network(batch.inputs)
+        task.loss(network, batch)
     return float(counter.get_total_flops()) / len(rows)
 
 

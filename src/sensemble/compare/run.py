@@ -19,6 +19,7 @@ from ..errors import ConfigError
 from ..files import read_json, to_json, write, write_json
 from ..pipeline import Event
 from ..plan import complete
+from ..prepare import torn_groups
 from ..report.leaderboard import write_leaderboard
 from .board import board
 from .cell import Bench
@@ -64,9 +65,11 @@ def compare(
     plan = [replace(each, config=complete(each.config, table)[0]) for each in variants(mapping, vary or {})]
     if alone:
         plan += singles(plan[0].config, list(plan[0].config.specs))
-    cells = [
-        Cell(number, repeat, fold) for repeat in range(repeats) for fold in range(folds) for number in range(len(plan))
-    ]
+    bench = Bench(table, plan, folds)
+    order = sorted(
+        range(len(plan)), key=lambda number: repr(bench.shared(number))
+    )  # what shares its data comes in turn
+    cells = [Cell(number, repeat, fold) for repeat in range(repeats) for fold in range(folds) for number in order]
     digest = fingerprint(table)
     files = {cell: folder / "cells" / f"{key(plan[cell.variant], cell, folds, digest)}.json" for cell in cells}
     todo = [cell for cell in cells if not files[cell].exists()]
@@ -75,8 +78,10 @@ def compare(
         f"{len(plan)} variants, {folds} folds, {repeats} repeat{'s' if repeats > 1 else ''}: {len(cells)} models"
         + (f", {len(cells) - len(todo)} of them done before." if len(todo) < len(cells) else "."),
     )
+    for warning in torn_groups(plan[0].config, table):
+        yield Event("compare", f"group: {warning}")
     started = time.monotonic()
-    for done, (cell, found) in enumerate(_measured(Bench(table, plan, folds), todo, _jobs(jobs)), 1):
+    for done, (cell, found) in enumerate(_measured(bench, todo, _jobs(jobs)), 1):
         write_json(files[cell], found)
         score = found["scores"][found["metric"]]
         left = (time.monotonic() - started) / done * (len(todo) - done)

@@ -1,8 +1,9 @@
 """Generated (synthetic) data sets whose best possible scores are known: for checks, examples and an offline demo.
 
-The four tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little from
-the second one, `noise_input` gains nothing, `pointer` needs attention from one input to another's tokens. `shapes`
-writes real files, and so does `stampworld`: pictures or clips with captions, questions and dialogues.
+Four tables of vectors each make one point about fusion: `xor` needs both inputs, `redundant` gains a little from
+the second one, `noise_input` gains nothing, `pointer` needs attention from one input to another's tokens. `group_leak`
+makes one about evaluation: scores of random splits are too good where rows come in groups. `shapes` writes real files,
+and so does `stampworld`: pictures or clips with captions, questions and dialogues.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..errors import DataError
 from .stampworld import write as stampworld
 from .table import Table
 
-__all__ = ["noise_input", "pointer", "redundant", "shapes", "stampworld", "xor"]
+__all__ = ["group_leak", "noise_input", "pointer", "redundant", "shapes", "stampworld", "xor"]
 
 Array = NDArray[np.float64]
 
@@ -118,6 +119,33 @@ def pointer(rows: int, *, seed: int = 0, length: int = 16, width: int = 4) -> Ta
     )
     columns = {name: pd.Series(values.tolist(), dtype=object) for name, values in (("cue", cue), ("memory", memory))}
     return Table(pd.DataFrame({**columns, "label": label}), name="generated data")
+
+
+def group_leak(rows: int, *, seed: int = 0, speakers: int = 100, width: int = 64, noise: float = 1.0) -> Table:
+    """Synthetic rows of a few speakers, whose label is the speaker's: voices give away who it is, words what is said.
+
+    Whoever has heard a speaker in training knows the label by the voice: tested on other rows of the same speakers, as
+    in random splits, the best accuracy is 1. Of a speaker never heard the voice says nothing, and the best is
+    `Phi(1/noise)` from the words, .841 at the default noise. Only splits by `speaker` tell how new ones are answered.
+
+    Args:
+        rows: the speakers have equally many, up to the remainder.
+        seed: of everything but the direction in which words differ.
+        speakers: half of them have label 0, half 1.
+        width: numbers in each vector; with fewer, voices are harder to tell apart.
+        noise: standard deviation of the noise in the words, where the label is worth 1.
+
+    Returns:
+        Columns `speaker` (names), `voice`, `words` (lists of `width` floats) and `label` (0 or 1).
+    """
+    random = np.random.default_rng(seed)
+    voices = random.normal(size=(speakers, width))
+    who = random.permutation(rows) % speakers
+    label = (random.permutation(speakers) % 2)[who]
+    frame = _vectors(label, None, label, random, width=width, noise=noise).frame
+    voice = voices[who] + 0.3 * random.normal(size=(rows, width))  # (n, width)
+    columns = {"voice": pd.Series(voice.tolist(), dtype=object), "words": frame["left"], "label": frame["label"]}
+    return Table(pd.DataFrame({"speaker": [f"speaker {number}" for number in who], **columns}), name="generated data")
 
 
 def shapes(folder: Path, *, rows: int = 2000, seed: int = 0) -> Path:
