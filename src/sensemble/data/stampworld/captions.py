@@ -62,7 +62,8 @@ def caption_picture(scene: Scene, language: Language, random: Random, *, number:
     for turn, counts in enumerate(describe(scene, language, random, number=number)):
         sentences = [counts]
         if relations:
-            first, second, word = _turned(*relations[turn % len(relations)], random)
+            side, a, b = relations[turn % len(relations)]
+            first, second, word = _turned(side, a, b, random)
             topic = (first, second, word, f"at {place(scene.find(first))}")
             sentences.append(language.say(pick(random, language.templates["say where"]), topic))
         captions.append(language.join.join(sentences))
