@@ -163,6 +163,34 @@ def test_film_reads_the_first_input_unless_told_otherwise() -> None:
     assert both(inputs).mask.sum(1).tolist() == [1 + 4 + 1] * 2  # c is absent: its learned token
 
 
+def test_what_a_question_means_may_stand_in_a_second_text() -> None:
+    """Every question is the same; the history names the thing whose value it asks for."""
+    torch.manual_seed(0)
+    words, values = torch.randn(4, 16), torch.randn(4, 16)
+    film = FUSIONS.create("film", ("grid", "question", "history"), 16, by=("question", "history"), depth=1)
+    head = torch.nn.Linear(16, 4)
+    optimizer = torch.optim.Adam([*film.parameters(), *head.parameters()], lr=1e-2)
+
+    def batch() -> tuple[dict[str, Tokens], torch.Tensor]:
+        named, what = torch.randint(0, 4, (64,)), torch.stack([torch.randperm(4) for _ in range(64)])  # (B,), (B, 4)
+        grid = words + values[what]  # each thing's name and value, (B, 4, D)
+        question, history = torch.ones(64, 1, 16), words[named].unsqueeze(1)
+        inputs = {"grid": grid, "question": question, "history": history}
+        return {name: Tokens.full(each) for name, each in inputs.items()}, what[torch.arange(64), named]
+
+    for _ in range(150):
+        inputs, right = batch()
+        loss = torch.nn.functional.cross_entropy(head(film(inputs).values[:, 0]), right)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    film.eval()
+    inputs, right = batch()
+    assert (head(film(inputs).values[:, 0]).argmax(1) == right).float().mean() > 0.9
+    without = inputs | {"history": inputs["history"].hide(torch.ones(64, dtype=torch.bool))}
+    assert (head(film(without).values[:, 0]).argmax(1) == right).float().mean() < 0.5
+
+
 def test_film_tells_places_apart() -> None:
     film = make("film", ("a", "b")).eval()
     one = Tokens.full(torch.ones(1, 2, 8))

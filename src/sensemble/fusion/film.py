@@ -20,7 +20,7 @@ from .base import FUSIONS, Fusion
 LOUD = 0.5
 """How loud marks of place are beside normalised tokens at first."""
 QUIET = 0.01
-"""Of the first random weights by which a second input that asks is heard."""
+"""Of the first random weights by which further inputs that ask are heard."""
 
 
 @FUSIONS.register("film")
@@ -29,12 +29,13 @@ class FiLM(Fusion):
 
     FiLM (Perez et al. 2018) with self-attention instead of convolution, so that it reads grids, clips and texts of any
     length. Choose it where a question is put to many tokens, such as a picture's places: it is far cheaper than
-    `transformer`, as the question's words are pooled, anew for each block, and never stand in the long sequence. The
+    `transformer`, as the question's words are pooled, anew for each block, and never stand in the long sequence. Where
+    several inputs ask, the first is the question, whose words look at what the others say (a dialogue's history). The
     first token out is the answer so far, what the question attends to and the strongest features; the read tokens
     follow. Cost: (T² · D + T · D²) · depth, T being the tokens that are asked about.
 
     Args:
-        by: the inputs that ask; all but the first where none is named.
+        by: the inputs that ask, the question first in the order of inputs; all but the first input where none is named.
         depth: blocks.
         heads: attention heads; they divide the width.
         dropout: on what each block adds.
@@ -66,14 +67,15 @@ class FiLM(Fusion):
         self.read = [name for name in self.names if name not in asking]
         self.which = nn.Parameter(torch.randn(len(self.read), width) * 0.02)
         self.order = nn.Parameter(torch.tensor(LOUD))
-        self.blocks = nn.ModuleList(_Block(width, len(asking), heads=heads, dropout=dropout) for _ in range(depth))
-        self.question = _Question(width, len(asking))
+        self.recall = nn.ModuleList(_Recall(width, heads=heads, dropout=dropout) for _ in asking[1:])
+        self.blocks = nn.ModuleList(_Block(width, bool(asking), heads=heads, dropout=dropout) for _ in range(depth))
+        self.question = _Question(width, bool(asking))
         self.norm = nn.LayerNorm(width)
         self.look = Attention(width, heads=heads, dropout=dropout)
         self.answer = nn.Sequential(nn.Linear(3 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def fuse(self, inputs: dict[str, Tokens], present: Tensor) -> Tokens:
-        asked = [inputs[name] for name in self.asking]
+        asked = self._asked([inputs[name] for name in self.asking])
         tokens = Tokens.cat(self._marked(inputs[name], place) for place, name in enumerate(self.read)).clean()
         for block in self.blocks:
             tokens = block(tokens, asked)
@@ -84,61 +86,67 @@ class FiLM(Fusion):
         answer: Tensor = self.answer(torch.cat([found, most, question], 1)).unsqueeze(1)
         return Tokens.cat([Tokens.full(answer), tokens])
 
+    def _asked(self, asking: Sequence[Tokens]) -> Tokens | None:
+        """The words of the first input that asks, with what they find in the others."""
+        if not asking:
+            return None
+        first = asking[0]
+        for recall, other in zip(self.recall, asking[1:], strict=True):
+            first = recall(first, other)
+        return first
+
     def _marked(self, tokens: Tokens, place: int) -> Tokens:
         """Tokens that show which input they are of, and where in it they stand."""
         marks = self.order * sinusoids(tokens.values.shape[1], self.width, like=tokens.values)
         return tokens.with_values(tokens.values + marks + self.which[place])
 
 
-class _Question(nn.Module):
-    """All that asks as one vector of about unit features; a learned one where nothing asks.
+class _Recall(nn.Module):
+    """Each word of a question looks at what another input says, as "it" at what was named before.
 
-    The first that asks counts as it is; what all of them say together adds to it.
+    It hears hardly anything until that is learned: looking at what is asked about is learned first.
     """
 
-    def __init__(self, width: int, count: int) -> None:
+    def __init__(self, width: int, *, heads: int, dropout: float) -> None:
         super().__init__()
-        self.pools = nn.ModuleList(AttentionPool(width) for _ in range(count))
-        self.others = _Others(width, count) if count > 1 else None
         self.norm = nn.LayerNorm(width)
-        self.alone = None if count else nn.Parameter(torch.randn(width) * 0.02)
+        self.attention = Attention(width, heads=heads, dropout=dropout)
+        nn.init.normal_(self.attention.out.weight, std=QUIET)
+        nn.init.zeros_(self.attention.out.bias)
 
-    def forward(self, asked: Sequence[Tokens], like: Tokens) -> Tensor:
+    def forward(self, question: Tokens, other: Tokens) -> Tokens:
+        return question.with_values(question.values + self.attention(self.norm(question.values), other))
+
+
+class _Question(nn.Module):
+    """What asks as one vector of about unit features; a learned one where nothing asks."""
+
+    def __init__(self, width: int, asks: bool) -> None:
+        super().__init__()
+        self.pools = nn.ModuleList(AttentionPool(width) for _ in range(int(asks)))
+        self.norm = nn.LayerNorm(width)
+        self.alone = None if asks else nn.Parameter(torch.randn(width) * 0.02)
+
+    def forward(self, asked: Tokens | None, like: Tokens) -> Tensor:
         if self.alone is not None:
             return self.alone.expand(len(like), -1)
-        pooled = torch.cat([pool(tokens) for pool, tokens in zip(self.pools, asked, strict=True)], 1)
-        first = pooled[:, : self.norm.normalized_shape[0]]
-        question: Tensor = self.norm(first if self.others is None else first + self.others(pooled))
+        question: Tensor = self.norm(self.pools[0](asked))
         return question
-
-
-class _Others(nn.Module):
-    """What several inputs that ask say beyond the first: hardly anything, until it is learned."""
-
-    def __init__(self, width: int, count: int) -> None:
-        super().__init__()
-        self.up, self.down = nn.Linear(count * width, 2 * width), nn.Linear(2 * width, width)
-        nn.init.normal_(self.down.weight, std=QUIET)
-        nn.init.zeros_(self.down.bias)
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        result: Tensor = self.down(F.gelu(self.up(pooled)))
-        return result
 
 
 class _Block(nn.Module):
     """Self-attention, then a perceptron whose hidden features the question scales and shifts; each adds."""
 
-    def __init__(self, width: int, count: int, *, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, asks: bool, *, heads: int, dropout: float) -> None:
         super().__init__()
-        self.question = _Question(width, count)
+        self.question = _Question(width, asks)
         self.film = nn.Linear(width, 4 * width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.attention = Attention(width, heads=heads, dropout=dropout)
         self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tokens, asked: Sequence[Tokens]) -> Tokens:
+    def forward(self, tokens: Tokens, asked: Tokens | None) -> Tokens:
         scale, shift = self.film(self.question(asked, tokens)).unsqueeze(1).chunk(2, -1)  # (B, 1, 2·D)
         values = tokens.values
         normed = Tokens(self.norms[0](values), tokens.mask)
