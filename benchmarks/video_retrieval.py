@@ -6,7 +6,7 @@
 Three things of some colours and shapes are filmed in several takes: the same things, of which others move, elsewhere,
 in other directions and another order. A caption says what moves where, in order, and what stays. All test clips hold a
 colour and a shape that training never shows together. A model of single frames can find the takes of a cast at best,
-not the take: its chance of the right one is 1 in TAKES. The gallery is all test clips. 95 % bootstrap over casts.
+and hardly the take: by chance the right one is 1 in TAKES. The gallery is all test clips. 95 % bootstrap over casts.
 """
 
 from __future__ import annotations
