@@ -4,7 +4,7 @@
     python benchmarks/fusions.py --sets stamps --folds 3
 
 A set's recipe is taken as it is but for the fusion, and trained on part of the rows, so that all models fit into an
-hour of two cores: 4,000 reviews, the questions of 800 pictures of easy-VQA, all 785 stamps. Run again, it goes on where
+hour of two cores: 4,000 reviews, the questions of 400 pictures of easy-VQA, all 785 stamps. Run again, it goes on where
 it was. Fetches the samples and weights where they are not there yet.
 """
 
@@ -27,7 +27,7 @@ from sensemble.demo import CARRIED, recipe
 from sensemble.files import read_json
 from sensemble.fusion.base import FUSIONS
 
-ROWS = {"reviews": 4_000, "easy_vqa": 800, "stamps": 785}
+ROWS = {"reviews": 4_000, "easy_vqa": 400, "stamps": 785}
 """Of the reviews and stamps, rows; of easy-VQA, pictures."""
 SETTINGS: dict[str, dict[str, Any]] = {
     "easy_vqa": {"train": {"epochs": 12, "patience": 0, "together": "image"}},

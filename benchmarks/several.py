@@ -47,6 +47,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "10 epochs, chosen by the department": LONGER,
     "words of 96 numbers": WIDER,
     "both": {**LONGER, **WIDER},
+    "both, the department counts 3": {**LONGER, **WIDER, "task.weights": {"department": 3.0}},
+    "both, uncertainty": {**LONGER, **WIDER, "task.weights": "uncertainty"},
 }
 CHOSEN = {**LONGER, **WIDER}
 """By validation rows: see `--choose`."""
