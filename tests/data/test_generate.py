@@ -109,7 +109,7 @@ class TestGroupLeak:
         assert accuracy(generate.group_leak, "words") == pytest.approx(norm.cdf(1), abs=0.02)
 
     def test_random_folds_say_too_much_and_folds_of_groups_do_not(self) -> None:
-        table = generate.group_leak(1000, seed=0, speakers=50)
+        table = generate.group_leak(1000, seed=0, width=32)
         features, label = vectors(table, "voice", "words"), np.array(table.column("label"))
 
         def score(group: str | None) -> float:
@@ -121,10 +121,10 @@ class TestGroupLeak:
             return float(np.mean(right))
 
         train = LogisticRegression().fit(features, label)
-        new = generate.group_leak(4000, seed=1, speakers=400)
+        new = generate.group_leak(4000, seed=1, speakers=400, width=32)
         truth = train.score(vectors(new, "voice", "words"), new.column("label"))
-        assert score(None) > 0.97 and truth < 0.85
-        assert score("speaker") == pytest.approx(truth, abs=0.12)
+        assert score(None) > truth + 0.1
+        assert score("speaker") == pytest.approx(truth, abs=0.05)
 
 
 def digests(folder: Path) -> dict[str, str]:
