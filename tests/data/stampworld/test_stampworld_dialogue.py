@@ -9,7 +9,7 @@ import pytest
 
 from sensemble.data.stampworld import controls
 from sensemble.data.stampworld.asking import Balance
-from sensemble.data.stampworld.dialogue import ANSWERS, Round, talk, value
+from sensemble.data.stampworld.dialogue import ANSWERS, Round, recall, talk, value
 from sensemble.data.stampworld.sample import picture
 from sensemble.data.stampworld.scene import COLOURS, SHAPES, Scene, Thing
 from sensemble.data.stampworld.words import language
@@ -168,3 +168,16 @@ class Reader:
         colour = next((name for name in COLOURS if re.search(rf"\b{name}\b", question)), "")
         kind = next((name for name in SHAPES if re.search(rf"\b{name}(s|es)?\b", question)), None)
         return [thing for thing in self.scene.things if colour in ("", thing.colour) and thing.kind == kind]
+
+
+def test_short_dialogues_teach_what_it_is() -> None:
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        scene = picture(random)
+        rounds = recall(scene, language("en"), random, number=8)
+        assert len(rounds) == 8 and len({(each.history, each.question) for each in rounds}) == 8
+        for each in rounds:
+            assert each.coreference and re.search(r"\b(it|its)\b", each.question) and each.history.count("[Q]") == 1
+            first, answer = each.history.split("[Q] ")[1].split(" [A] ")
+            reader = Reader(scene)
+            assert reader.read(first, answer) == answer and reader.read(each.question, each.answer) == each.answer

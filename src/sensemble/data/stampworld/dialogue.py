@@ -122,6 +122,29 @@ def talk(
     return _rounds(scene, said, language, random)
 
 
+def recall(scene: Scene, language: Language, random: Random, *, number: int) -> list[Round]:
+    """Second rounds of short dialogues that call "it" what the first one named: they teach what "it" is.
+
+    Args:
+        scene: the picture's.
+        language: of the words.
+        random: where all chance comes from.
+        number: how many; fewer where no more can be asked.
+    """
+    pairs = [
+        (first, then)
+        for thing, name in named(scene)
+        for first in _attributes(scene, thing, name)
+        for then in _it(scene, thing)
+        if first.ask.type != then.ask.type and _allowed(first, scene) and _allowed(then, scene)
+    ]
+    chosen = shuffled(random, pairs)[:number]
+    return [
+        _rounds(scene, [(move.ask.text(language, random), move) for move in pair], language, random)[1]
+        for pair in chosen
+    ]
+
+
 def _allowed(move: _Move, scene: Scene) -> bool:
     return move.ask.novel in ("", scene.novel)
 
