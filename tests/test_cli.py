@@ -256,8 +256,8 @@ def test_ctrl_c_keeps_a_model_that_predicts_and_resumes(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    with fitting(table, folder, "verdict=off", "train.epochs=60") as process:
-        read_until(process, "epoch 2/60")
+    with fitting(table, folder, "verdict=off", "train.epochs=400") as process:
+        read_until(process, "epoch 2/400")
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
         assert process.returncode == 130
@@ -265,10 +265,10 @@ def test_ctrl_c_keeps_a_model_that_predicts_and_resumes(
     assert main(["predict", str(folder), str(table)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 90
     before = [json.loads(line)["epoch"] for line in (folder / "history.jsonl").read_text().splitlines()]
-    assert 2 <= before[-1] < 60 and not (folder / "metrics.json").exists()
+    assert 2 <= before[-1] < 400 and not (folder / "metrics.json").exists()
     assert main(["fit", "--run", str(folder), "--resume"]) == 0
     out = capsys.readouterr().out
-    assert "epoch 1/60" not in out and "epoch 60/60" in out
+    assert "epoch 1/400" not in out and "epoch 400/400" in out
     steps = [json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()]
     assert steps == sorted(set(steps)) and (folder / "report.html").exists()
 
