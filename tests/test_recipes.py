@@ -123,8 +123,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "recommend": make_movies,
     **{name: lambda folder, kind=kind: stampworld(folder, scenes=40, kind=kind) for name, (kind, _) in WORLDS.items()},
 }
-TEXTS = ("captioning", "vqa", "translation")
-UNJUDGED = ("vqa",)
+TEXTS = ("captioning", "vqa", "video_qa", "translation")
+UNJUDGED = ("vqa", "video_qa")
 """Recipes with `verdict: off`: models of each input would take longer than is left."""
 SMALLER = ["task.decoder.depth=1", "width=32", "task.length=12"]
 """Settings that make a recipe of texts fit a test's few seconds."""

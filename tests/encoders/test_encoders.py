@@ -46,6 +46,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "video/tubelet": {"dim": 16, "depth": 1, "patch": 8},
     "video/conv3d": {"dim": 16, "channels": [8, 16], "looks": 2},
     "video/motion": {"channels": [8, 16]},
+    "video/stack": {"channels": [8, 16], "apart": 1},
 }
 EVERY = [(kind, name) for kind in MODALITIES for name in encoders(kind) if name != "pretrained"]  # it has its own
 

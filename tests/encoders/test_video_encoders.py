@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tubelet": {"dim": 16, "depth": 1, "patch": 8},
     "conv3d": {"dim": 16, "channels": [4, 8], "looks": 2},
     "motion": {"channels": [4, 8]},
+    "stack": {"channels": [4, 8], "apart": 1},
 }
 
 
@@ -51,6 +52,7 @@ def clips(*lengths: int) -> list[np.ndarray[Any, Any]]:
         ("conv3d", {"channels": [3], "looks": 1}),
         ("conv3d", {"channels": [4, 4, 8]}),
         ("motion", {"channels": [4, 4, 8]}),
+        *[("stack", {"channels": [4, 4, 8], "apart": apart}) for apart in (0, 2)],
     ],
     ids=str,
 )
@@ -63,7 +65,7 @@ def test_the_battery_for_many_options(name: str, options: dict[str, Any]) -> Non
 def test_a_long_batch_changes_nothing_for_a_short_clip(name: str, training: bool) -> None:
     """Also while training, but for dropout: norms may not look at padding."""
     options = {"dropout": 0.0} if name == "tubelet" else {"over_time": {"name": "lstm", "dropout": 0.0}}
-    encoder = make(name, **({} if name in ("conv3d", "motion") else options)).train(training)
+    encoder = make(name, **({} if name in ("conv3d", "motion", "stack") else options)).train(training)
     torch.manual_seed(1)
     short = torch.randn(2, 3, 3, 16, 16)
     padded = Tokens(torch.cat([short, torch.full((2, 4, 3, 16, 16), 7.0)], 1), torch.arange(7).expand(2, 7) < 3)
@@ -83,6 +85,7 @@ def test_a_long_batch_changes_nothing_for_a_short_clip(name: str, training: bool
         ("tubelet", {"tube": 1}, True),
         ("conv3d", {}, True),
         ("motion", {}, True),
+        ("stack", {}, True),
     ],
     ids=str,
 )
@@ -104,6 +107,7 @@ def test_tokens_of_each() -> None:
         ("tubelet", 4): [2 * 4, 1 * 4],
         ("conv3d", None): [5, 2],
         ("motion", None): [5, 2],
+        ("stack", None): [4 * 4, 4 * 4],  # the places of one picture
     }
     for (name, option), expected in counts.items():
         key = {"frames": "over_time", "tubelet": "tube"}.get(name)
@@ -144,6 +148,8 @@ def test_paces_of_the_frames_encoder_are_passed_on(monkeypatch: pytest.MonkeyPat
         ("conv3d", {"channels": []}, "at least one"),
         ("conv3d", {"channels": [4] * 5}, "5 stages are too many for frames of 16 pixels"),
         ("motion", {"channels": [4] * 5}, "5 stages are too many for frames of 16 pixels"),
+        ("stack", {"channels": [4] * 5}, "5 stages are too many for frames of 16 pixels"),
+        ("stack", {"channels": [4, 8], "apart": 2}, "apart: from 0 to 1"),
         ("motion", {"channels": [4]}, "channels must be two or more"),
         ("conv4d", {}, "did you mean 'conv3d'"),
     ],

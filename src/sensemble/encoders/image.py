@@ -8,6 +8,7 @@ Norms are over each picture alone (GroupNorm, Wu & He 2018): no picture changes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -20,14 +21,17 @@ from ..nn.transformer import Transformer
 from ..tokens import Tokens
 from .base import Encoder, register
 
+QUIET = 0.02
+"""How loud the learned marks of places are at first."""
+
 
 class _Grid(Encoder):
     """Runs a body on the pictures that are there and gives their grids' places as tokens."""
 
-    def __init__(self, dim: int, places: int) -> None:
+    def __init__(self, dim: int, places: int, *, marks: float = QUIET) -> None:
         super().__init__()
         self.dim, self.places = dim, places
-        self.place = nn.Parameter(torch.randn(places, dim) * 0.02)
+        self.place = nn.Parameter(torch.randn(places, dim) * marks)
 
     def body(self, pictures: Tensor) -> Tensor:
         """`(n, C, H, W)` -> `(n, G, D)`."""
@@ -44,19 +48,18 @@ class ImageCNN(_Grid):
 
     Args:
         channels: of each stage; the last is D. The grid has size / 2^stages places a side.
+        marks: how loud the marks of the grid's places, a vector of chance each, are at first; what is seen is about
+            one. A few tenths where it matters what stands left of what.
     """
 
-    def __init__(self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64)) -> None:
+    def __init__(
+        self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64), marks: float = QUIET
+    ) -> None:
         side = modality.shape[1] >> len(channels)
         if side < 1:
             raise ConfigError(f"{len(channels)} stages are too many for pictures of {modality.shape[1]} pixels")
-        super().__init__(channels[-1], side * side)
-        stages: list[nn.Module] = []
-        for stage, (before, after) in enumerate(zip((modality.shape[0], *channels), channels, strict=False)):
-            stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=not stage))
-            # No norm at the entry: it would make a bright picture and a dark one alike, and is half the norms' cost.
-            stages += [_norm(after), nn.ReLU()] if stage else [nn.ReLU()]
-        self.stages = nn.Sequential(*stages)
+        super().__init__(channels[-1], side * side, marks=marks)
+        self.stages = halving((modality.shape[0], *channels))
         self.side = side
 
     def body(self, pictures: Tensor) -> Tensor:
@@ -165,6 +168,22 @@ class ViT(_Grid):
         patches = rearrange(self.cut(pictures), "n d h w -> n (h w) d") + self.place
         encoded: Tokens = self.transformer(Tokens.full(patches))
         return encoded.values
+
+
+def halving(channels: Sequence[int], *, entry: bool = True) -> nn.Sequential:
+    """Stages that each halve height and width: `(n, channels[0], H, W)` -> `(n, channels[-1], H', W')`.
+
+    Args:
+        channels: before the first stage and after each.
+        entry: whether the first one sees pixels. It has no norm then, which would make a bright picture and a dark one
+            alike, and is half of the norms' cost.
+    """
+    stages: list[nn.Module] = []
+    for stage, (before, after) in enumerate(pairwise(channels)):
+        bare = entry and not stage
+        stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bare))
+        stages += [nn.ReLU()] if bare else [_norm(after), nn.ReLU()]
+    return nn.Sequential(*stages)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..modalities.base import Modality
 from ..tokens import Tokens
 from .base import Encoder, register
+from .image import halving
 
 
 @register("motion", "video")
@@ -35,12 +36,7 @@ class Motion(Encoder):
         if modality.shape[1] >> len(channels) < 1:
             raise ConfigError(f"{len(channels)} stages are too many for frames of {modality.shape[1]} pixels")
         self.dim, self.before = channels[-1], channels[-2]
-        stages: list[nn.Module] = []
-        for stage, (before, after) in enumerate(zip((modality.shape[0], *channels), channels[:-1], strict=False)):
-            # as in the CNN of pictures: no norm at the entry, which would make bright and dark alike
-            stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=not stage))
-            stages += [_norm(after), nn.ReLU()] if stage else [nn.ReLU()]
-        self.look = nn.Sequential(*stages)
+        self.look = halving((modality.shape[0], *channels[:-1]))
         self.move = nn.Sequential(
             nn.Conv2d(2 * channels[-2], channels[-1], 3, stride=2, padding=1, bias=False),
             _norm(channels[-1]),

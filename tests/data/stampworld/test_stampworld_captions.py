@@ -39,7 +39,9 @@ def test_what_a_picture_caption_states_is_read_back(code: str, seed: int, novel:
     for caption in captions:
         found = read(caption)
         assert counts < found <= true
-        assert len(found) == len(counts) + 1  # one relation
+        ((_, *first, _),) = (fact for fact in found if fact[0] == "at")  # one place, and one relation of the same thing
+        ((_, *ends),) = (fact for fact in found if fact[0] in ("left", "above"))
+        assert tuple(first) in ends and len(found) == len(counts) + 2
 
 
 @pytest.mark.parametrize("code", ["en", "zh"])
@@ -58,6 +60,8 @@ def test_facts_of_a_scene() -> None:
         ("count", "red", "star", 1),
         ("count", "blue", "bar", 1),
         ("count", "red", "heart", 2),
+        ("at", "red", "star", "middle left"),
+        ("at", "blue", "bar", "middle right"),
         ("left", ("red", "star"), ("blue", "bar")),  # nearly level, so neither is above
     }
 
@@ -70,6 +74,10 @@ def test_facts_of_a_scene() -> None:
         (
             "The red star lies to the right of the blue bar.",
             {("left", ("blue", "bar"), ("red", "star"))},
+        ),
+        (
+            "The red star lies in the centre, below the blue bar.",
+            {("at", "red", "star", "centre"), ("above", ("blue", "bar"), ("red", "star"))},
         ),
         ("five polar bears on grey cards", {("count", "grey", "polar bear", 5)}),
         ("a bear on a red card, two mice on blue cards", {("count", "red", "bear", 1), ("count", "blue", "mouse", 2)}),

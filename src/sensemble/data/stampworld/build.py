@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .asking import Ask, Balance
-from .captions import caption_clip, caption_picture, lay_out
+from .captions import caption_clip, caption_picture, lay_out, tell
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
 from .dialogue import talk
 from .questions import ask_picture, state_picture
@@ -24,10 +24,12 @@ SUFFIX = {"pictures": ".png", "clips": ".mp4"}
 FOLDER = {"pictures": "images", "clips": "clips"}
 QUESTION_SETS = 4
 """Sets of four questions that a picture is asked: as many as are needed to learn to look, at no picture's cost."""
-CLIP_SETS = 4
+CLIP_SETS = 2
 """Sets of five questions that a training clip is asked; those of the other splits are asked one."""
 DIALOGUES = 3
 """Of the pictures that are not for training, one in so many has a dialogue."""
+DESCRIBE = "describe"
+"""The type of a training row that asks for all there is, and so needs all of it."""
 TAUGHT = 4
 """Single questions of a training picture that stand with its dialogue: a set, with four different answers."""
 
@@ -79,7 +81,7 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
         else:
             scene = clip(random, kinds=some, novel=novel)
             sets = CLIP_SETS if split == "train" else 1
-            rows = _clip(scene, f"../{file}", balances[split][0], language, random, some, sets)
+            rows = _clip(scene, f"../{file}", balances[split][0], language, random, some, sets, split == "train")
         rows["scenes"] = [{FOLDER[kind][:-1]: f"../{file}", **scene.to_json()}]
         yield Made(split, file, scene, rows)
 
@@ -102,7 +104,8 @@ def _picture(
         for ask in ask_picture(scene, asked, random, kinds=kinds, sets=QUESTION_SETS)
     ]
     if describes:
-        rows["vqa"].append({"image": file, **_layout(scene, language, random)})
+        whole = _describe("describe", lay_out(scene, language), scene, language, random)
+        rows["vqa"].append({"image": file, **whole})
     rows["classify"] = [
         {
             "image": file,
@@ -130,17 +133,21 @@ def _clip(
     random: Random,
     kinds: Sequence[str],
     sets: int,
+    describes: bool,
 ) -> dict[str, list[Row]]:
     captions = caption_clip(scene, language, random)
     rows: dict[str, list[Row]] = {"captions": [{"clip": file, **_captions(captions), "novel": scene.novel}]}
+    asked = [_question(ask, language, random) for ask in ask_clip(scene, balance, random, kinds=kinds, sets=sets)]
+    if describes:
+        asked.append(_describe("tell", tell(scene, language), scene, language, random))
     rows["video_qa"] = [
         {
             "clip": file,
-            **_question(ask, language, random),
-            "needs_time": ask.type in NEEDS_TIME,
-            "needs_sound": ask.type in NEEDS_SOUND,
+            **row,
+            "needs_time": row["type"] in (*NEEDS_TIME, DESCRIBE),
+            "needs_sound": row["type"] in (*NEEDS_SOUND, DESCRIBE),
         }
-        for ask in ask_clip(scene, balance, random, kinds=kinds, sets=sets)
+        for row in asked
     ]
     return rows
 
@@ -154,10 +161,10 @@ def _question(ask: Ask, language: Language, random: Random) -> Row:
     }
 
 
-def _layout(scene: Scene, language: Language, random: Random) -> Row:
-    """A row that asks for the whole picture: one of them teaches more about looking than many questions do."""
-    question = pick(random, language.templates["describe"])
-    return {"question": question, "answer": lay_out(scene, language), "type": "describe", "novel": scene.novel}
+def _describe(key: str, answer: str, scene: Scene, language: Language, random: Random) -> Row:
+    """A row that asks for all there is: one of them teaches more about looking than many questions do."""
+    question = pick(random, language.templates[key])
+    return {"question": question, "answer": answer, "type": DESCRIBE, "novel": scene.novel}
 
 
 def _captions(captions: Sequence[str]) -> Row:

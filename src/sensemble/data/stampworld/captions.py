@@ -3,6 +3,7 @@
 A fact is a tuple of keys, whatever the language:
 
     ("count", colour, kind, number)                        how many there are of that colour and kind
+    ("at", colour, kind, place)                            in which ninth of the picture it stands
     ("left" or "above", (colour, kind), (colour, kind))    the first stands left of, or above, the second
     ("moves", colour, kind, direction)                     in a clip
     ("before", (colour, kind), (colour, kind))             the first moves first
@@ -15,6 +16,7 @@ from itertools import permutations, product
 from typing import Any
 
 from .clip_questions import movers, noisy
+from .questions import place
 from .sample import Random, pick, shuffled
 from .scene import CELL, SPAN, Name, Scene
 from .words import Language
@@ -23,10 +25,12 @@ Fact = tuple[Any, ...]
 
 
 def scene_facts(scene: Scene) -> frozenset[Fact]:
-    """All facts of a picture that a true caption may state; relations are those of things with a name of their own."""
+    """All facts of a picture that a true caption may state; places and relations only of what stands there once."""
     looks = {thing.look for thing in scene.things}
     facts: set[Fact] = {("count", *look, scene.count(look)) for look in looks}
-    for a, b in permutations([scene.find(look) for look in looks if scene.count(look) == 1], 2):
+    single = [scene.find(look) for look in looks if scene.count(look) == 1]
+    facts |= {("at", *thing.look, place(thing)) for thing in single}
+    for a, b in permutations(single, 2):
         facts |= {(side, a.look, b.look) for side in ("left", "above") if a.is_(side, b)}
     return frozenset(facts)
 
@@ -35,32 +39,32 @@ def clip_facts(scene: Scene) -> frozenset[Fact]:
     """All facts of a clip that a true caption may state."""
     facts: set[Fact] = {("sounds", *noisy(scene).look)}
     moving = movers(scene)
-    for place, thing in enumerate(moving):
+    for turn, thing in enumerate(moving):
         assert thing.motion is not None
         facts.add(("moves", *thing.look, thing.motion.direction))
-        facts |= {("before", thing.look, later.look) for later in moving[place + 1 :]}
+        facts |= {("before", thing.look, later.look) for later in moving[turn + 1 :]}
     facts |= {("stays", *thing.look) for thing in scene.things if thing.motion is None}
     return frozenset(facts)
 
 
 def caption_picture(scene: Scene, language: Language, random: Random, *, number: int = 3) -> list[str]:
-    """Different captions of a picture, each with all counts and, as far as there are any, one relation.
+    """Captions of a picture, each with all counts and, if there is any, a relation and the place of its first thing.
 
     Args:
         scene: the picture's.
         language: of the captions.
-        random: order, paraphrase, and which relation.
+        random: paraphrase, and which relation.
         number: how many captions.
     """
-    relations = [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] != "count"]
+    relations = [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] in ("left", "above")]
     relations = shuffled(random, relations)
     captions = []
-    for place, counts in enumerate(describe(scene, language, random, number=number)):
+    for turn, counts in enumerate(describe(scene, language, random, number=number)):
         sentences = [counts]
         if relations:
-            side, a, b = relations[place % len(relations)]
-            first, second, word = _turned(side, a, b, random)
-            sentences.append(language.say(pick(random, language.templates["say relation"]), (first, second, word)))
+            first, second, word = _turned(*relations[turn % len(relations)], random)
+            topic = (first, second, word, f"at {place(scene.find(first))}")
+            sentences.append(language.say(pick(random, language.templates["say where"]), topic))
         captions.append(language.join.join(sentences))
     return captions
 
@@ -72,17 +76,30 @@ def describe(scene: Scene, language: Language, random: Random, *, number: int) -
     listed = language.listed([format(language.noun(look), str(scene.count(look))) for look in order])
     verb = "is" if scene.count(order[0]) == 1 else "are"
     forms = shuffled(random, language.templates["caption"])
-    return [forms[place % len(forms)].format(verb, listed) for place in range(number)]
+    return [forms[turn % len(forms)].format(verb, listed) for turn in range(number)]
 
 
 def lay_out(scene: Scene, language: Language) -> str:
     """What stands in each of the nine places of a picture, in reading order."""
     here = {(thing.y // CELL, thing.x // CELL): thing for thing in scene.things}
     (nothing,) = language.templates["nothing"]
-    places = product(range(SPAN // CELL), repeat=2)
+    cells = product(range(SPAN // CELL), repeat=2)
     return language.comma.join(
-        format(language.noun(here[place].look), "bare") if place in here else nothing for place in places
+        format(language.noun(here[cell].look), "bare") if cell in here else nothing for cell in cells
     )
+
+
+def tell(scene: Scene, language: Language) -> str:
+    """What each thing of a clip does: the moves in their order, then what stays, then what is heard."""
+    moves = [(thing.look, thing.motion.direction) for thing in movers(scene) if thing.motion is not None]
+    said = [format(language.noun(look), "bare") + language.gap + language.word(way) for look, way in moves]
+    for key, look in (
+        *(("stays", thing.look) for thing in scene.things if not thing.motion),
+        ("sounds", noisy(scene).look),
+    ):
+        (verb,) = language.templates[key]
+        said.append(format(language.noun(look), "bare") + language.gap + verb)
+    return language.comma.join(said)
 
 
 def caption_clip(scene: Scene, language: Language, random: Random, *, number: int = 2) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .captions import Fact
+from .questions import PLACES
 from .scene import COLOURS, RELATIONS, SHAPES, Name
 from .words import language
 
@@ -44,6 +45,8 @@ class _Reader:
     def read(self, text: str) -> Iterator[Fact]:
         for found in self.patterns["count"].finditer(text):
             yield "count", *self._name(found), self.numbers[found["number"]]
+        for found in self.patterns["at"].finditer(text):
+            yield "at", *self._name(found), self.keys[found["place"]]
         for found in self.patterns["relation"].finditer(text):
             first, second, side = self._name(found), self._name(found, "b"), self.keys[found["side"]]
             yield (_TURNED[side], second, first) if side in _TURNED else (side, first, second)
@@ -65,9 +68,9 @@ class _Reader:
 @lru_cache(maxsize=16)
 def _reader(code: str, kinds: tuple[str, ...], names: tuple[tuple[str, str], ...]) -> _Reader:
     words = language(code, dict(names) if code == "zh" else {})
-    sides = [f"is {side}" for side in RELATIONS]
+    sides, places = [f"is {side}" for side in RELATIONS], [f"at {place}" for place in PLACES]
     keys = {words.word(key): key for key in (*COLOURS, "left", "right", "up", "down")}
-    keys |= {words.word(key): key.removeprefix("is ") for key in sides}
+    keys |= {words.word(key): key.split(" ", 1)[1] for key in (*sides, *places)}
     forms: dict[str, list[str]] = {"shapes": [], "cutouts": []}
     for kind in (*SHAPES, *kinds):
         for form in words.forms(kind):
@@ -75,7 +78,8 @@ def _reader(code: str, kinds: tuple[str, ...], names: tuple[tuple[str, str], ...
             forms["shapes" if kind in SHAPES else "cutouts"].append(form)
     parts = {key: _any(values) for key, values in forms.items()}
     parts["colours"] = _any(words.word(colour) for colour in COLOURS)
-    parts["sides"], parts["numbers"] = _any(words.word(key) for key in sides), _any(words.numbers)
+    parts["sides"], parts["places"] = (_any(words.word(key) for key in some) for some in (sides, places))
+    parts["numbers"] = _any(words.numbers)
     for place in ("a", "b"):
         parts[place] = words.patterns["name"].format(**parts, place=place)
     patterns = {key: re.compile(text.format(**parts)) for key, text in words.patterns.items() if key != "name"}

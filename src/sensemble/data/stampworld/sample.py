@@ -1,8 +1,8 @@
 """Scenes by chance: pictures and clips whose layout gives no answer away.
 
 A picture always holds two things of one colour and one of another, each the only one of its kind, and several things
-of a fourth kind, so that yes and no, more, fewer and equal can be asked of each. A clip's things start anywhere on a
-world without edges, so that no frame tells which way they go.
+of a fourth kind, so that yes and no, more, fewer and equal can be asked of each. A clip's things go from a cell to the
+next one in a world without edges, so that hardly any frame tells which way they go.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ NOT_IN_CLIPS = ("diamond", "bar")
 """Shapes that stand in no clip. Each of the others lacks one of the clips' colours in training."""
 STARTS = (1, 4, 7, 10)
 """The frames about which things begin to move or to sound, one each."""
+STEPS = 4
+"""Frames that a move takes."""
 
 
 def pick(random: Random, items: Sequence[Item]) -> Item:
@@ -64,8 +66,7 @@ def picture(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -
     cells = random.permutation((SPAN // CELL) ** 2).tolist()
     things = []
     for (colour, kind), cell in zip(looks, cells, strict=False):
-        row, column = divmod(cell, SPAN // CELL)
-        x, y = (part * CELL + CELL // 2 + int(random.integers(-2, 3)) for part in (column, row))
+        x, y = _within(cell, 2, random)
         things.append(Thing(kind, colour, pick(random, tuple(RADIUS)), x, y))
     return Scene(tuple(shuffled(random, things)), int(random.integers(2**31)), novel)
 
@@ -73,7 +74,8 @@ def picture(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -
 def clip(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> Scene:
     """A scene of three things of three kinds and colours: one to three of them move, one sounds. Arguments alike.
 
-    All are large. No two things ever touch; moves and the sound begin at least two frames apart.
+    All are large and stand in cells of the same grid; a move ends in the next cell, in `STEPS` frames. No two things
+    ever touch; moves and the sound begin at least two frames apart.
     """
     kinds = clip_kinds(kinds)
     movers = int(random.integers(1, 4))  # before anything is rejected, so that each number is as frequent
@@ -86,13 +88,14 @@ def clip(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> S
     while True:
         starts = [start + int(random.integers(2)) for start in shuffled(random, STARTS)]
         noisy = int(random.integers(3))
+        cells = random.permutation((SPAN // CELL) ** 2).tolist()
         things = []
         for place, (colour, kind) in enumerate(looks):
             motion = None
             if place < movers:
-                stop = starts[place] + int(random.integers(4, 6))
-                motion = Motion(pick(random, tuple(DIRECTIONS)), starts[place], stop, int(random.integers(5, 8)))
-            x, y = (int(part) for part in random.integers(SPAN, size=2))
+                start = starts[place]
+                motion = Motion(pick(random, tuple(DIRECTIONS)), start, start + STEPS, CELL // STEPS)
+            x, y = _within(cells[place], 1, random)
             sound = starts[3] if place == noisy else None
             things.append(Thing(kind, colour, "large", x, y, motion, sound))
         if not any(_touch(a, b) for a, b in combinations(things, 2)):
@@ -103,6 +106,13 @@ def clip(random: Random, *, kinds: Sequence[str] = SHAPES, novel: str = "") -> S
 def clip_kinds(kinds: Sequence[str]) -> list[str]:
     """Those of some kinds that may stand in a clip."""
     return [kind for kind in kinds if kind not in NOT_IN_CLIPS]
+
+
+def _within(cell: int, most: int, random: Random) -> tuple[int, int]:
+    """A point near a cell's middle, at most so many units across and down from it."""
+    row, column = divmod(cell, SPAN // CELL)
+    x, y = (part * CELL + CELL // 2 + int(random.integers(-most, most + 1)) for part in (column, row))
+    return x, y
 
 
 def _looks(random: Random, kinds: Sequence[str]) -> list[Name]:

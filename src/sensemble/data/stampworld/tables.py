@@ -118,7 +118,7 @@ scenes/ holds the graph behind each file.
 """
 _TABLES = {
     "pictures": """
-captions/   three captions a picture: all counts of colour and kind, and one relation
+captions/   three captions a picture: all counts of colour and kind, a relation, and one place
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
             colour, compare, where, kind_at and colour_at (what stands where); for training also one that asks for
             what stands in each place (type describe)
@@ -129,9 +129,10 @@ dialogue/   5 to 10 rounds about each training picture and each third other one:
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
-video_qa/   five questions a clip with five different answers, up to four times as many for training: exists, moved,
+video_qa/   five questions a clip with five different answers, up to twice as many for training: exists, moved,
             before and sound_order (yes or no), direction, order, moves, colour, kind, sound and sound_colour;
-            needs_time is true where no single frame tells, needs_sound where no silent clip does
+            needs_time is true where no single frame tells, needs_sound where no silent clip does. For training also
+            one that asks what each thing does (type describe)
 """,
 }
 _CUTOUTS = """

@@ -26,6 +26,7 @@ class Language:
         phrase: makes a noun phrase of word, colour, form, and whether it is a cut-out on a card.
         forms: all forms of a word by number.
         join: what stands between sentences.
+        gap: what stands between words.
         comma, last: what stands between the parts of a list, and before its last part.
         stop: what ends a sentence.
         cutouts: words of cut-outs by kind.
@@ -39,6 +40,7 @@ class Language:
     phrase: Callable[[str, str, str, bool], str]
     inflect: Callable[[str], Sequence[str]]
     join: str
+    gap: str
     comma: str
     last: str
     stop: str
@@ -93,6 +95,7 @@ _LANGUAGES = {
         phrase=english.noun,
         inflect=lambda word: (word, english.plural(word)),
         join=" ",
+        gap=" ",
         comma=", ",
         last=" and ",
         stop=".",
@@ -106,6 +109,7 @@ _LANGUAGES = {
         phrase=chinese.noun,
         inflect=lambda word: (word,),
         join="",
+        gap="",
         comma="、",
         last="和",
         stop="。",
