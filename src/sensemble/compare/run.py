@@ -66,9 +66,8 @@ def compare(
     if alone:
         plan += singles(plan[0].config, list(plan[0].config.specs))
     bench = Bench(table, plan, folds)
-    order = sorted(
-        range(len(plan)), key=lambda number: repr(bench.shared(number))
-    )  # what shares its data comes in turn
+    # what shares its data comes in turn
+    order = sorted(range(len(plan)), key=lambda number: repr(bench.shared(number)))
     cells = [Cell(number, repeat, fold) for repeat in range(repeats) for fold in range(folds) for number in order]
     digest = fingerprint(table)
     files = {cell: folder / "cells" / f"{key(plan[cell.variant], cell, folds, digest)}.json" for cell in cells}

@@ -63,8 +63,7 @@ class ImageCNN(_Grid):
         self.side = side
 
     def body(self, pictures: Tensor) -> Tensor:
-        pictures = pictures.contiguous(memory_format=torch.channels_last)  # a fifth faster on CPUs
-        grid = self.stages(pictures)[:, :, : self.side, : self.side]
+        grid = self.stages(channels_last(pictures))[:, :, : self.side, : self.side]
         places: Tensor = rearrange(grid, "n d h w -> n (h w) d")
         return places + self.place
 
@@ -184,6 +183,16 @@ def halving(channels: Sequence[int], *, entry: bool = True) -> nn.Sequential:
         stages.append(nn.Conv2d(before, after, 3, stride=2, padding=1, bias=bare))
         stages += [nn.ReLU()] if bare else [_norm(after), nn.ReLU()]
     return nn.Sequential(*stages)
+
+
+def halved(side: int, stages: int) -> int:
+    """The side of what `halving` gives after so many stages."""
+    return -(-side >> stages)
+
+
+def channels_last(maps: Tensor) -> Tensor:
+    """The same maps with channels last in memory, which is a fifth faster on CPUs."""
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

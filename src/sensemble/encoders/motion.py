@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..modalities.base import Modality
 from ..tokens import Tokens
 from .base import Encoder, register
-from .image import halving
+from .image import channels_last, halved, halving
 
 
 @register("motion", "video")
@@ -42,9 +42,7 @@ class Motion(Encoder):
             _norm(channels[-1]),
             nn.ReLU(),
         )
-        self.side = modality.shape[1]
-        for _ in channels[:-1]:
-            self.side = (self.side + 1) // 2
+        self.side = halved(modality.shape[1], len(channels) - 1)
 
     def forward(self, tokens: Tokens) -> Tokens:
         maps = tokens.clean().apply(self._look, out=(self.before, self.side, self.side))  # (B, T, C, H, W)
@@ -56,12 +54,12 @@ class Motion(Encoder):
 
     def _look(self, frames: Tensor) -> Tensor:
         """`(n, 3, H, W) -> (n, C, H', W')`."""
-        seen: Tensor = self.look(frames.contiguous(memory_format=torch.channels_last))  # a fifth faster on CPUs
+        seen: Tensor = self.look(channels_last(frames))
         return seen.contiguous()
 
     def _move(self, pairs: Tensor) -> Tensor:
         """`(n, 2·C, H, W) -> (n, D)`: the strongest answer over all places."""
-        found: Tensor = self.move(pairs.contiguous(memory_format=torch.channels_last))
+        found: Tensor = self.move(channels_last(pairs))
         return rearrange(found, "n d h w -> n d (h w)").amax(2)
 
 

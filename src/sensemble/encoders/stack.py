@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..modalities.base import Modality
 from ..tokens import Tokens
 from .base import Encoder, register
-from .image import halving
+from .image import QUIET, channels_last, halved, halving
 
 
 @register("stack", "video")
@@ -45,16 +45,12 @@ class Stack(Encoder):
         own = (modality.shape[0], *channels[:apart])
         self.look = halving(own)
         self.join = halving((self.frames * own[-1], *channels[apart:]), entry=not apart)
-        for _ in channels[:apart]:
-            side = (side + 1) // 2
-        self.map = (own[-1], side, side)
-        for _ in channels[apart:]:
-            side = (side + 1) // 2
-        self.dim, self.places = channels[-1], side * side
-        self.place = nn.Parameter(torch.randn(self.places, self.dim) * 0.02)
+        self.map = (own[-1], *[halved(side, apart)] * 2)
+        self.dim, self.places = channels[-1], halved(side, len(channels)) ** 2
+        self.place = nn.Parameter(torch.randn(self.places, self.dim) * QUIET)
 
     def forward(self, tokens: Tokens) -> Tokens:
-        maps = tokens.clean().apply(lambda frames: self.look(_last(frames)).contiguous(), out=self.map)
+        maps = tokens.clean().apply(lambda frames: self.look(channels_last(frames)).contiguous(), out=self.map)
         lacking = self.frames - maps.mask.shape[1]  # negative where there is padding beyond all frames
         values = functional.pad(maps.values, (0, 0, 0, 0, 0, 0, 0, lacking))
         stacked = Tokens(rearrange(values, "b t c h w -> b 1 (t c) h w"), tokens.present.unsqueeze(1))
@@ -63,10 +59,5 @@ class Stack(Encoder):
 
     def _grid(self, stacked: Tensor) -> Tensor:
         """`(n, F·C, H, W) -> (n, G, D)`."""
-        places: Tensor = rearrange(self.join(_last(stacked)), "n d h w -> n (h w) d")
+        places: Tensor = rearrange(self.join(channels_last(stacked)), "n d h w -> n (h w) d")
         return places + self.place
-
-
-def _last(maps: Tensor) -> Tensor:
-    """The same with channels last in memory, which is a fifth faster on CPUs."""
-    return maps.contiguous(memory_format=torch.channels_last)
