@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from means import mean
 
 import sensemble as se
 from sensemble.data.stampworld import facts
@@ -49,17 +50,15 @@ def main() -> None:
     }
     written = [record["prediction"] for record in se.Learner.load(options.run).predict(str(table))]
     novel = rows["novel"].notna().to_numpy()
+    draws = resample(len(rows))
 
     def show(name: str, texts: Sequence[str]) -> None:
         found = np.array([right(text, graphs[image]) for text, image in zip(texts, rows["image"], strict=True)], float)
-        for which, kept in (("all rows", np.ones_like(novel)), ("novel rows", novel)):
+        for which, kept in (("all rows", np.ones(len(rows), bool)), ("novel rows", novel)):
             if not kept.any():
                 continue
-            draws = resample(int(kept.sum()))
             for column, what in enumerate(("counts", "all facts")):
-                values = found[kept, column]
-                low, high = np.quantile(draws @ values / draws.sum(1), [0.025, 0.975])
-                print(f"{name:<18} {what:<10} {values.mean():.3f} [{low:.3f}, {high:.3f}]  ({len(values)} {which})")
+                print(f"{name:<18} {what:<10} {mean(found[:, column], kept, draws)}  ({kept.sum()} {which})")
 
     show("model", written)
     show("another picture's", [*written[1:], written[0]])

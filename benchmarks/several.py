@@ -37,23 +37,39 @@ TASKS: dict[str, dict[str, Any]] = {
 }
 INPUTS = ("title", "review", "age", "feedback")
 LONGER = {"train.epochs": 10, "task.metric": "department.accuracy"}
-WIDER = {f"inputs.{name}.encoder.dim": 96 for name in ("title", "review")}
-"""What a word is for three tasks, in as many numbers as three models have for it."""
+
+
+def words(numbers: int, heads: int = 1, dropout: float = 0.3) -> dict[str, Any]:
+    """How many numbers a word is, in how many parts that each weigh the words anew, and how many are dropped."""
+    options = {"dim": numbers, "heads": heads, "dropout": dropout}
+    return {f"inputs.{name}.encoder.{key}": value for name in ("title", "review") for key, value in options.items()}
+
+
+ALONE = {"train.epochs": 10, **words(96, dropout=0.5)}
+"""The models of one task, chosen likewise and trained as long."""
+CHOSEN = {**LONGER, **words(192, heads=3, dropout=0.5), "task.weights": {"department": 1.5}}
+"""By validation rows: see `--choose`."""
 WAYS: dict[str, dict[str, Any]] = {
+    "one each": {},
+    "one each, 10 epochs": {"train.epochs": 10},
+    "one each, 96 numbers": {**ALONE, **words(96)},
+    "one each, 96 numbers, dropout .5": ALONE,
+    "one each, 192 in 3 parts, dropout .5": {**ALONE, **words(192, heads=3, dropout=0.5)},
     "sum of losses": {},
     "uncertainty": {"task.weights": "uncertainty"},
     "uncertainty, width 128": {"task.weights": "uncertainty", "width": 128},
-    "uncertainty, 10 epochs": {"task.weights": "uncertainty", "train.epochs": 10},
     "10 epochs, chosen by the department": LONGER,
-    "words of 96 numbers": WIDER,
-    "both": {**LONGER, **WIDER},
-    "both, the department counts 3": {**LONGER, **WIDER, "task.weights": {"department": 3.0}},
-    "both, uncertainty": {**LONGER, **WIDER, "task.weights": "uncertainty"},
+    "96 numbers": {**LONGER, **words(96)},
+    "96 numbers, uncertainty": {**LONGER, **words(96), "task.weights": "uncertainty"},
+    "96 in 3 parts": {**LONGER, **words(96, heads=3)},
+    "96, dropout .5": {**LONGER, **words(96, dropout=0.5)},
+    "192, dropout .5": {**LONGER, **words(192, dropout=0.5)},
+    "192 in 3 parts": {**LONGER, **words(192, heads=3)},
+    "192 in 3 parts, dropout .5": {**LONGER, **words(192, heads=3, dropout=0.5)},
+    "these, the department counts 1.5": CHOSEN,
+    "these, the department counts 2": {**CHOSEN, "task.weights": {"department": 2.0}},
+    "288 in 3 parts, dropout .5": {**LONGER, **words(288, heads=3, dropout=0.5)},
 }
-CHOSEN = {**LONGER, **WIDER}
-"""By validation rows: see `--choose`."""
-ALONE = {"train.epochs": 10, **WIDER}
-"""The models of one task are of the same size, and trained as long."""
 
 
 def main() -> None:
@@ -68,21 +84,16 @@ def main() -> None:
     tables = {name: table.take(rows) for name, rows in places.items()}
     print({name: len(part) for name, part in tables.items()}, flush=True)
     if options.choose:
-        for way, settings in {
-            "one each": {},
-            "one each, 10 epochs": {"train.epochs": 10},
-            "one each, both": ALONE,
-            **WAYS,
-        }.items():
+        for way, settings in WAYS.items():
             if options.ways and way not in options.ways:
                 continue
-            ways = list(TASKS) if way.startswith("one each") else [""]
-            scores = {}
-            for name in ways:
-                found, part, _, _ = measure(config_of(name, settings), tables, 0, "valid")
-                ones = np.ones((1, len(part)))
-                scores.update({task: f"{metric.statistic(ones)[0]:.4f}" for task, (metric, _) in found.items()})
-            print(f"{way:<24}", scores, flush=True)
+            scores: dict[str, list[float]] = {name: [] for name in TASKS}
+            for seed in range(options.seeds):
+                for name in TASKS if way.startswith("one each") else [""]:
+                    found, part, _, _ = measure(config_of(name, settings), tables, seed, "valid")
+                    for task, (metric, _) in found.items():
+                        scores[task].append(float(metric.statistic(np.ones((1, len(part))))[0]))
+            print(f"{way:<38}", {name: f"{np.mean(each):.4f}" for name, each in scores.items()}, flush=True)
         return
     draws: Any = None
     for seed in range(options.seeds):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from means import mean
 
 import sensemble as se
 from sensemble.data.stampworld import controls
@@ -45,8 +46,7 @@ def main() -> None:
     draws = resample(len(test), groups=pd.factorize(test["image"])[0])
 
     def show(name: str, rows: np.ndarray[Any, Any], beside: str = "") -> None:
-        low, high = np.quantile(draws[:, rows] @ right[rows] / draws[:, rows].sum(1), [0.025, 0.975])
-        print(f"{name:<12} {right[rows].mean():.3f} [{low:.3f}, {high:.3f}]  {rows.sum():>6} rows  {beside}")
+        print(f"{name:<12} {mean(right, rows, draws)}  {rows.sum():>6} rows  {beside}")
 
     counts = test["type"].value_counts()
     blind = sum(lookup[kind] * number for kind, number in counts.items()) / len(test)

@@ -225,6 +225,28 @@ def test_help_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_runs_as_a_module() -> None:
+    def lines(*command: str) -> str:
+        return subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True).stdout
+
+    shown = lines("-m", "sensemble", "--version")
+    assert shown == lines("-c", "from sensemble.cli import main; main(['--version'])")
+
+
+@pytest.mark.parametrize(("given", "wanted"), [({}, "1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
+                                               ({"GOMP_SPINCOUNT": "7"}, "7")])  # fmt: skip
+def test_threads_look_a_while_before_they_sleep(
+    given: dict[str, str], wanted: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert main(["audit", str(write_table(tmp_path / "t.csv", 20)), "--target", "kind"]) == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == wanted
+
+
 @contextmanager
 def fitting(table: Path, folder: Path, *settings: str) -> Iterator[subprocess.Popen[str]]:
     """A fit in a process of its own that hears Ctrl-C, which what is started in the background does not by itself."""

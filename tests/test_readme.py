@@ -66,7 +66,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working folder on the import path; what is imported and registered from it is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # `main` would set it for the tests that follow
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # else `main` sets what the tests that follow inherit
     registries: list[Registry[Any]] = [FUSIONS, *(encoders(kind) for kind in MODALITIES)]
     for registry in registries:
         assert list(registry)

@@ -123,7 +123,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "recommend": make_movies,
     **{name: lambda folder, kind=kind: stampworld(folder, scenes=40, kind=kind) for name, (kind, _) in WORLDS.items()},
 }
-TEXTS = ("captioning", "vqa", "dialogue", "video_qa", "translation")
+TEXTS = ("captioning", "vqa", "dialogue", "video_qa", "translation", "picture_translation")
 UNJUDGED = ("vqa", "dialogue", "video_qa")
 """Recipes with `verdict: off`: models of each input would take longer than is left."""
 SMALLER = ["task.decoder.depth=1", "width=32", "task.length=12"]
@@ -138,7 +138,7 @@ def test_the_demo_knows_every_recipe_and_its_data() -> None:
 def test_recipe_trains(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # `main` would set it for the tests that follow
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # else `main` sets what the tests that follow inherit
     data = MAKERS[name](tmp_path / "data")
     settings = [f"data.{part}={data / file}" for part, file in tables(name).items()]
     settings += SMALLER if name in TEXTS else []

@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from .errors import UserError, unknown
 from .parser import make_parser
 
+SPINS = "1000"
+"""How often a thread that waits for others looks before it sleeps. Without looking, small models train half as fast on
+an idle machine; with the usual 300,000 times, several times slower on a busy one. See benchmarks/waiting.py."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command. Returns 0 on success, 2 on a user's error, 130 on Ctrl-C."""
@@ -29,8 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows no Chinese gets escapes, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Threads that wait should sleep: spinning ones make a busy machine several times slower. Before torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:  # before torch loads
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         result: int = options.run(options)
     except UserError as error:

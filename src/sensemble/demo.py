@@ -20,6 +20,7 @@ WORLDS: dict[str, tuple[Kind, str]] = {
     "captioning": ("pictures", "captions/{}.csv"),
     "vqa": ("pictures", "vqa/{}.csv"),
     "dialogue": ("pictures", "dialogue/{}.jsonl"),
+    "picture_translation": ("pictures", "translation/{}.csv"),
     "video_qa": ("clips", "video_qa/{}.csv"),
 }
 """Recipes on StampWorld: the kind of its scenes, and where the table of a split is."""

@@ -156,9 +156,11 @@ def test_the_battery_finds_every_breach(law: str, message: str) -> None:
     [
         ("image", "vit", {"patch": 5}, "does not divide"),
         ("image", "cnn", {"channels": [8] * 6}, "too many"),
+        ("image", "cnn", {"marks": -1.0}, "cannot be negative"),
         ("text", "lstm", {"dim": 15}, "even"),
         ("text", "cnn", {"kernels": [2]}, "odd"),
         ("text", "transformer", {"dim": 10, "heads": 4}, "heads"),
+        ("text", "bag", {"dim": 64, "heads": 3}, "3 heads divide not both the 48 numbers of words and the 16 of pairs"),
         ("text", "bga", {}, "did you mean 'bag'"),
     ],
 )
@@ -225,6 +227,35 @@ def test_bag_reads_a_single_word(pairs: int) -> None:
         one, padded = encoder(Tokens.full(torch.tensor([[5]]))), encoder(Tokens.stack([torch.tensor([5]), None]))
     assert one.values.shape == (1, 1, 8) and bool(one.values.any())
     assert torch.equal(padded.values[0], one.values[0]) and padded.mask.tolist() == [[True], [False]]
+
+
+@pytest.mark.parametrize("pairs", [0, 50])
+def test_each_head_of_a_bag_has_its_own_idea_of_what_is_important(pairs: int) -> None:
+    torch.manual_seed(0)
+    encoder = encoders("text").create("bag", modality("text"), dim=16, heads=2, pairs=pairs).eval()
+    other = encoders("text").create("bag", modality("text"), dim=16, pairs=pairs).eval()
+    other.load_state_dict({**encoder.state_dict(), "importance.weight": torch.zeros_like(other.importance.weight)})
+    with torch.no_grad():
+        encoder.importance.weight[5, 0] = encoder.importance.weight[6, 1] = 100.0
+        found = encoder(Tokens.full(torch.tensor([[4, 5, 6, 7]]))).values[0, 0]
+        five, six = (other(Tokens.full(torch.tensor([[word]]))).values[0, 0] for word in (5, 6))
+    half = encoder.words.weight.shape[1] // 2
+    assert torch.allclose(found[:half], five[:half]) and torch.allclose(found[half : 2 * half], six[half : 2 * half])
+
+
+def test_marks_of_a_grid_are_those_of_rows_and_columns() -> None:
+    torch.manual_seed(0)
+    fitted = modality("image")
+    encoder = encoders("image").create("cnn", fitted, channels=[8, 16], marks=0.5).eval()
+    pictures = fitted.prepare(fitted.collate([fitted.load(VALUES["image"][0])]), training=False)
+    with torch.no_grad():
+        found = encoder(pictures).values
+        rows, columns = encoder.marks.clone()
+        encoder.marks.zero_()
+        marks = (found - encoder(pictures).values).view(4, 4, 16)
+    assert torch.allclose(marks[2, 3], rows[2] + columns[3], atol=1e-5)
+    assert torch.allclose(marks[:, 1] - marks[:, 0], (columns[1] - columns[0]).expand(4, -1), atol=1e-5)
+    assert encoders("image").create("cnn", fitted, channels=[8, 16]).marks is None
 
 
 def test_piecewise_encoding_is_continuous_and_tells_all_values_apart() -> None:

@@ -1,6 +1,6 @@
 """Encoders of sequences: words of a text, steps of ready-made features, frames of a sound.
 
-Legend: B batch, T tokens, D the encoder's own width.
+Legend: B batch, T tokens, D the encoder's own width, H heads.
 """
 
 from __future__ import annotations
@@ -181,6 +181,8 @@ class Bag(Encoder):
 
     Args:
         dim: D.
+        heads: parts of D that each weigh the words anew; they divide the width of words and of pairs. More than one
+            where several questions are asked about a text: what tells a dress does not tell whether it was liked.
         pairs: rows of the hashed table of word pairs; 0 for words alone.
         dropout: on the result; much, as a table of words is quick to learn texts by heart.
         word_dropout: chance that a word is left out of the means.
@@ -191,6 +193,7 @@ class Bag(Encoder):
         modality: Modality,
         *,
         dim: int = 64,
+        heads: int = 1,
         pairs: int = 2**15,
         dropout: float = 0.3,
         word_dropout: float = 0.1,
@@ -198,17 +201,23 @@ class Bag(Encoder):
         super().__init__()
         if dim < 4:
             raise ConfigError(f"dim must be at least 4, not {dim}")
+        paired = dim // 4 if pairs else 0
+        if heads < 1 or paired % heads or (dim - paired) % heads:
+            raise ConfigError(
+                f"{heads} heads divide not both the {dim - paired} numbers of words and the {paired} of pairs; "
+                "choose a number that does"
+            )
         self.dim, self.num_pairs = dim, pairs
-        self.words = _table(modality.num_tokens, dim - dim // 4 if pairs else dim)
-        self.pairs = _table(pairs, dim // 4) if pairs else None
-        self.importance = nn.Embedding(modality.num_tokens, 1)
+        self.words = _table(modality.num_tokens, dim - paired)
+        self.pairs = _table(pairs, paired) if pairs else None
+        self.importance = nn.Embedding(modality.num_tokens, heads)
         nn.init.zeros_(self.importance.weight)
         self.dropout, self.word_dropout = nn.Dropout(dropout), nn.Dropout(word_dropout)
 
     def forward(self, tokens: Tokens) -> Tokens:
         tokens = tokens.clean()
         ids, mask = tokens.values, self.word_dropout(tokens.mask.float()) > 0  # (B, T)
-        importance = self.importance(ids).squeeze(-1)  # (B, T)
+        importance = self.importance(ids)  # (B, T, H)
         pooled = _weighted(self.words(ids), importance, mask)  # (B, D)
         if self.pairs is not None:
             left, right = ids[:, :-1], ids[:, 1:]
@@ -219,9 +228,10 @@ class Bag(Encoder):
 
 
 def _weighted(vectors: Tensor, importance: Tensor, mask: Tensor) -> Tensor:
-    """The mean of vectors `(B, T, D)` weighted by importance; zeros where all is masked."""
-    shares = masked_softmax(importance.float(), mask).to(vectors.dtype)  # (B, T)
-    return torch.bmm(shares.unsqueeze(1), vectors).squeeze(1)  # (B, 1, T) x (B, T, D) -> (B, D)
+    """The means of the parts of vectors `(B, T, D)`, weighted by importance `(B, T, H)`; zeros where all is masked."""
+    shares = masked_softmax(importance.float().transpose(1, 2), mask.unsqueeze(1)).to(vectors.dtype)  # (B, H, T)
+    parts = rearrange(vectors, "b t (h d) -> (b h) t d", h=shares.shape[1])
+    return torch.bmm(shares.flatten(0, 1).unsqueeze(1), parts).view(len(vectors), -1)  # (B·H, 1, D/H) -> (B, D)
 
 
 @register("linear", "vector", "number")

@@ -13,20 +13,22 @@ from PIL import Image
 from sensemble.data.read import read
 from sensemble.data.stampworld import facts, write
 from sensemble.data.stampworld.captions import scene_facts
-from sensemble.data.stampworld.scene import Scene
+from sensemble.data.stampworld.scene import COLOURS, Scene
+from sensemble.data.stampworld.words import language as find_language
 from sensemble.errors import ConfigError, DataError
 
 TABLES = {
-    "pictures": ["captions", "classify", "dialogue", "scenes", "vqa"],
+    "pictures": ["captions", "classify", "dialogue", "scenes", "translation", "vqa"],
     "clips": ["captions", "scenes", "video_qa"],
 }
 COLUMNS = {
     "vqa": ["image", "question", "answer", "type", "novel"],
+    "translation": ["image", "caption", "uncoloured", "translation", "novel"],
     "classify": ["image", "statement", "label", "type", "novel"],
     "video_qa": ["clip", "question", "answer", "type", "novel", "needs_time", "needs_sound"],
 }
 
-DIGESTS = {"pictures": "771c222ddfb4b942", "clips": "0cfffec96da0db57"}
+DIGESTS = {"pictures": "92abf62fe6a9844c", "clips": "0cfffec96da0db57"}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -92,6 +94,22 @@ def test_captions_state_what_the_scene_table_says(folders: dict[str, Path]) -> N
     rows = read(folders["pictures"] / "captions" / "train.csv")
     for image, caption in zip(rows.column("image"), rows.column("caption_2"), strict=True):
         assert facts(caption) <= scene_facts(graphs[image])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_translations_say_the_same_and_only_they_have_the_colours(language: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "world", scenes=20, language=language)
+    rows = read(folder / "translation" / "train.csv")
+    graphs = {
+        row["image"]: Scene.from_json(row)
+        for row in map(json.loads, (folder / "scenes" / "train.jsonl").read_text(encoding="utf-8").splitlines())
+    }
+    other = {"en": "zh", "zh": "en"}[language]
+    colours = [find_language(code).word(colour) for code in ("en", "zh") for colour in COLOURS]
+    for image, caption, bare, said in zip(*map(rows.column, COLUMNS["translation"][:4]), strict=True):
+        assert facts(caption) == facts(said) <= scene_facts(graphs[image])
+        assert ("一" <= said[0] <= "鿿") == (other == "zh")
+        assert not any(colour in bare for colour in colours) and len(bare) < len(caption)
 
 
 def test_dialogues_teach_what_stands_where_with_its_size(folders: dict[str, Path]) -> None:

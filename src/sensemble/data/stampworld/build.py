@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from .asking import Ask, Balance
-from .captions import caption_clip, caption_picture, lay_out, tell
+from .captions import caption_clip, caption_picture, lay_out, tell, translate_caption
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
 from .dialogue import recall, talk
 from .questions import ask_picture, state_picture
@@ -53,7 +53,15 @@ class Made:
     rows: Mapping[str, Sequence[Row]]
 
 
-def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequence[str] = SHAPES) -> Iterator[Made]:
+def build(
+    scenes: int,
+    *,
+    seed: int,
+    kind: Kind,
+    language: Language,
+    other: Language | None = None,
+    kinds: Sequence[str] = SHAPES,
+) -> Iterator[Made]:
     """Makes scenes, the training ones first.
 
     Scene number n depends on the seed and n alone; which questions it is asked depends on those before it in its
@@ -65,6 +73,7 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
         seed: of everything random.
         kind: `pictures` or `clips`.
         language: of all that is said.
+        other: into which captions of pictures are translated, if they are.
         kinds: what may stand in a scene, at least four.
     """
     seen = [each for each in kinds if not held_out((each,))]
@@ -80,6 +89,9 @@ def build(scenes: int, *, seed: int, kind: Kind, language: Language, kinds: Sequ
             scene = picture(random, kinds=some, novel=novel)
             talks = split == "train" or number % DIALOGUES == 0
             rows = _picture(scene, f"../{file}", balances[split], language, random, some, talks, split == "train")
+            if other is not None:
+                said = translate_caption(scene, language, other, seed=[seed, len(kind), number, 1])
+                rows["translation"] = [{"image": f"../{file}", **said, "novel": scene.novel}]
         else:
             scene = clip(random, kinds=some, novel=novel)
             sets = CLIP_SETS if split == "train" else 1
@@ -120,13 +132,13 @@ def _picture(
     ]
     if talks:
         said = talk(scene, talked, language, random, kinds=kinds)
-        rows["dialogue"] = [{"image": file, "round": place, **asdict(each)} for place, each in enumerate(said, 1)]
+        rows["dialogue"] = [{"image": file, "round": place, **vars(each)} for place, each in enumerate(said, 1)]
         if describes:  # whoever is to talk about a picture must first learn to look at one
             known = [row for row in rows["vqa"][:-1] if row["type"] not in UNTAUGHT][:TAUGHT]
             known.append({**rows["vqa"][-1], "answer": lay_out(scene, language, sizes=True)})
             rows["dialogue"] += [{**dict.fromkeys(rows["dialogue"][0]), **row, "coreference": False} for row in known]
             leaning = recall(scene, language, random, number=TAUGHT)
-            rows["dialogue"] += [{"image": file, "round": 2, **asdict(each)} for each in leaning]
+            rows["dialogue"] += [{"image": file, "round": 2, **vars(each)} for each in leaning]
     return rows
 
 

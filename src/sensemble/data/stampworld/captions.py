@@ -12,8 +12,11 @@ A fact is a tuple of keys, whatever the language:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations, product
 from typing import Any
+
+import numpy as np
 
 from .clip_questions import movers, noisy
 from .questions import place
@@ -68,6 +71,25 @@ def caption_picture(scene: Scene, language: Language, random: Random, *, number:
             sentences.append(language.say(pick(random, language.templates["say where"]), topic))
         captions.append(language.join.join(sentences))
     return captions
+
+
+def translate_caption(scene: Scene, language: Language, other: Language, *, seed: Sequence[int]) -> dict[str, str]:
+    """A caption of a picture, the same without colours, and its translation, which has them.
+
+    Where the colours are left out only the picture tells them (colour deprivation, Caglayan et al., "Probing the Need
+    for Visual Context in Multimodal Machine Translation", 2019).
+
+    Args:
+        scene: the picture's.
+        language: of the caption.
+        other: of the translation.
+        seed: of the paraphrase, which is the same in all three, and of the relation.
+    """
+    tongues = {"caption": language, "uncoloured": language.uncoloured(), "translation": other}
+    return {
+        name: caption_picture(scene, tongue, np.random.default_rng(seed), number=1)[0]
+        for name, tongue in tongues.items()
+    }
 
 
 def describe(scene: Scene, language: Language, random: Random, *, number: int) -> list[str]:

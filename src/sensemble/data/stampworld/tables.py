@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ... import files
 from ...errors import ConfigError, DataError, unknown
 from .build import FOLDER, SPLITS, Kind, Row, build
-from .cutouts import chinese_names, read_cutouts
+from .cutouts import Cutout, chinese_names, read_cutouts
 from .render import save_picture
 from .scene import SHAPES
 from .video import save_clip
+from .words import Language
 from .words import language as find_language
 
 SCENES = {"pictures": 6000, "clips": 3000}
 """How many scenes there are unless told otherwise: few enough to train on two cores in minutes."""
 LEAST = 10
+PENDING = 32
+"""Most scenes that wait to be drawn."""
 JSON_LINES = ("dialogue", "scenes")
 """Tables whose cells hold lists; the others are CSV."""
 
@@ -57,28 +62,40 @@ def write(
     folder = Path(folder)
     if kind not in SCENES:
         raise ConfigError(f"kind: {unknown('kind of scenes', kind, SCENES)}")
-    words = find_language(language)
+    find_language(language)  # refuses what is none
     count = SCENES[kind] if scenes is None else scenes
     if count < LEAST:
         raise DataError(f"stampworld: needs at least {LEAST} scenes to make three splits, not {count}")
     if not files.recover(folder) and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder} is there but holds no generated data; choose another folder")
     cutouts = {} if stamps is None else read_cutouts(stamps)
-    names = chinese_names(cutouts) if language == "zh" else {}
-    words = find_language(language, names)
+    words, other, names = _languages(language, cutouts)
     save = save_picture if kind == "pictures" else save_clip
     tables: dict[tuple[str, str], list[Row]] = {}
     with files.replace_folder(folder) as new:
         (new / FOLDER[kind]).mkdir()
-        for made in build(count, seed=seed, kind=kind, language=words, kinds=[*SHAPES, *cutouts]):
-            save(made.scene, new / made.file, cutouts)
-            for table, rows in made.rows.items():
-                tables.setdefault((table, made.split), []).extend(rows)
+        with ThreadPoolExecutor() as pool:  # encoding needs no lock
+            pending: deque[Future[None]] = deque()
+            for made in build(count, seed=seed, kind=kind, language=words, other=other, kinds=[*SHAPES, *cutouts]):
+                pending.append(pool.submit(save, made.scene, new / made.file, cutouts))
+                if len(pending) > PENDING:
+                    pending.popleft().result()
+                for table, rows in made.rows.items():
+                    tables.setdefault((table, made.split), []).extend(rows)
+            for each in pending:
+                each.result()
         for table in dict.fromkeys(table for table, _ in tables):
             for split in SPLITS:
                 _write(new / table, split, tables.get((table, split), []), lines=table in JSON_LINES)
         _write_readme(new, kind, count, seed, language, names if cutouts else None, list(cutouts))
     return folder
+
+
+def _languages(code: str, cutouts: Mapping[str, Cutout]) -> tuple[Language, Language, Mapping[str, str]]:
+    """The world's language, that of the translations, and what cut-outs are called in the first."""
+    names = {"en": {}, "zh": chinese_names(cutouts)}
+    (second,) = (each for each in names if each != code)
+    return find_language(code, names[code]), find_language(second, names[second]), names[code]
 
 
 def _write(folder: Path, split: str, rows: Sequence[Row], *, lines: bool) -> None:
@@ -119,6 +136,8 @@ scenes/ holds the graph behind each file.
 _TABLES = {
     "pictures": """
 captions/   three captions a picture: all counts of colour and kind, a relation, and one place
+translation/  one such caption, the same without its colours (uncoloured), which only the picture tells then, and its
+            translation into the other language, zh or en, with them
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
             colour, compare, where, kind_at and colour_at (what stands where); for training also one that asks for
             what stands in each place (type describe)

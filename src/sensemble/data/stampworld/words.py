@@ -57,6 +57,10 @@ class Language:
     def noun(self, name: Name) -> Noun:
         return Noun(name, self)
 
+    def uncoloured(self) -> Language:
+        """The same language, in which no thing has a colour."""
+        return replace(self, phrase=lambda word, colour, form, card: self.phrase(word, "", form, card))
+
     def say(self, template: str, topic: Sequence[Name | str] = ()) -> str:
         """Fills a template: names become nouns, other keys become words."""
         parts = [self.word(part) if isinstance(part, str) else self.noun(part) for part in topic]
