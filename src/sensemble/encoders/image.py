@@ -68,10 +68,10 @@ class ImageCNN(_Grid):
     def body(self, pictures: Tensor) -> Tensor:
         grid = self.stages(channels_last(pictures))[:, :, : self.side, : self.side]
         places: Tensor = rearrange(grid, "n d h w -> n (h w) d") + self.place
-        if self.marks is None:
-            return places
-        rows, columns = self.marks  # (h, D), (w, D)
-        return places + (rows.unsqueeze(1) + columns).flatten(0, 1)
+        if self.marks is not None:
+            rows, columns = self.marks  # (h, D), (w, D)
+            places = places + (rows.unsqueeze(1) + columns).flatten(0, 1)
+        return places
 
 
 @register("resnet", "image")

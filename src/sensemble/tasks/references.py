@@ -78,6 +78,10 @@ class References:
             for index, cell in enumerate(table.column(name)):
                 several = isinstance(cell, list | tuple | set | np.ndarray)
                 for value in cell if several else [cell]:
+                    if isinstance(value, str):  # nearly all are, and there are many
+                        if text := value.strip():
+                            rows[index].append(text)
+                        continue
                     if is_missing(value):
                         continue
                     if isinstance(value, bytes | Mapping) or (hasattr(value, "__array__") and np.ndim(value)):

@@ -144,8 +144,8 @@ vqa/        16 questions a picture, in fours with four different answers: exists
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
             coreference is true where the question means nothing without the history. For training also rows without
-            history and candidates, eight of the picture's questions from vqa/ and what stands in each place, with its
-            size; and the second rounds of eight short dialogues that call a thing "it"
+            history and candidates, six of the picture's questions from vqa/ and what stands in each place, with its
+            size; and the second rounds of six short dialogues that call a thing "it"
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
