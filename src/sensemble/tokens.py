@@ -136,7 +136,8 @@ class Tokens:
         here = self.present.nonzero().squeeze(1)
         first = torch.zeros_like(numbers).scatter(0, which[here].flip(0), here.flip(0))  # (U,) a row that has it
         made = body(Tokens(self.values[first], self.mask[first]))
-        return Tokens(made.values[which], made.mask[which]).hide(~self.present).clean()
+        values = made.values.index_select(0, which)  # learns faster than indexing does
+        return Tokens(values, made.mask[which], self.twins).hide(~self.present).clean()
 
     def hide(self, rows: Tensor) -> Tokens:
         """The same tokens with the given rows, `(B,)` bool, made missing."""

@@ -156,7 +156,6 @@ def test_the_battery_finds_every_breach(law: str, message: str) -> None:
     [
         ("image", "vit", {"patch": 5}, "does not divide"),
         ("image", "cnn", {"channels": [8] * 6}, "too many"),
-        ("image", "cnn", {"marks": -1.0}, "cannot be negative"),
         ("text", "lstm", {"dim": 15}, "even"),
         ("text", "cnn", {"kernels": [2]}, "odd"),
         ("text", "transformer", {"dim": 10, "heads": 4}, "heads"),
@@ -241,21 +240,6 @@ def test_each_head_of_a_bag_has_its_own_idea_of_what_is_important(pairs: int) ->
         five, six = (other(Tokens.full(torch.tensor([[word]]))).values[0, 0] for word in (5, 6))
     half = encoder.words.weight.shape[1] // 2
     assert torch.allclose(found[:half], five[:half]) and torch.allclose(found[half : 2 * half], six[half : 2 * half])
-
-
-def test_marks_of_a_grid_are_those_of_rows_and_columns() -> None:
-    torch.manual_seed(0)
-    fitted = modality("image")
-    encoder = encoders("image").create("cnn", fitted, channels=[8, 16], marks=0.5).eval()
-    pictures = fitted.prepare(fitted.collate([fitted.load(VALUES["image"][0])]), training=False)
-    with torch.no_grad():
-        found = encoder(pictures).values
-        rows, columns = encoder.marks.clone()
-        encoder.marks.zero_()
-        marks = (found - encoder(pictures).values).view(4, 4, 16)
-    assert torch.allclose(marks[2, 3], rows[2] + columns[3], atol=1e-5)
-    assert torch.allclose(marks[:, 1] - marks[:, 0], (columns[1] - columns[0]).expand(4, -1), atol=1e-5)
-    assert encoders("image").create("cnn", fitted, channels=[8, 16]).marks is None
 
 
 def test_piecewise_encoding_is_continuous_and_tells_all_values_apart() -> None:

@@ -22,16 +22,16 @@ from ..tokens import Tokens
 from .base import Encoder, register
 
 QUIET = 0.02
-"""How loud the learned marks of single places are at first."""
+"""How loud the learned marks of places are at first."""
 
 
 class _Grid(Encoder):
     """Runs a body on the pictures that are there and gives their grids' places as tokens."""
 
-    def __init__(self, dim: int, places: int) -> None:
+    def __init__(self, dim: int, places: int, *, marks: float = QUIET) -> None:
         super().__init__()
         self.dim, self.places = dim, places
-        self.place = nn.Parameter(torch.randn(places, dim) * QUIET)
+        self.place = nn.Parameter(torch.randn(places, dim) * marks)
 
     def body(self, pictures: Tensor) -> Tensor:
         """`(n, C, H, W)` -> `(n, G, D)`."""
@@ -48,30 +48,24 @@ class ImageCNN(_Grid):
 
     Args:
         channels: of each stage; the last is D. The grid has size / 2^stages places a side.
-        marks: how loud marks of the grid's rows and columns, a vector of chance each, are at first; what is seen is
-            about one. 0 has none; some tenths where it matters what stands left of what, or in which corner.
+        marks: how loud the marks of the grid's places, a vector of chance each, are at first; what is seen is about
+            one. A few tenths where it matters what stands left of what.
     """
 
     def __init__(
-        self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64), marks: float = 0.0
+        self, modality: Modality, *, channels: tuple[int, ...] = (16, 32, 64, 64), marks: float = QUIET
     ) -> None:
         side = modality.shape[1] >> len(channels)
         if side < 1:
             raise ConfigError(f"{len(channels)} stages are too many for pictures of {modality.shape[1]} pixels")
-        if marks < 0:
-            raise ConfigError(f"marks cannot be negative, as {marks:g} is")
-        super().__init__(channels[-1], side * side)
-        self.marks = nn.Parameter(torch.randn(2, side, channels[-1]) * marks) if marks else None
+        super().__init__(channels[-1], side * side, marks=marks)
         self.stages = halving((modality.shape[0], *channels))
         self.side = side
 
     def body(self, pictures: Tensor) -> Tensor:
         grid = self.stages(channels_last(pictures))[:, :, : self.side, : self.side]
-        places: Tensor = rearrange(grid, "n d h w -> n (h w) d") + self.place
-        if self.marks is not None:
-            rows, columns = self.marks  # (h, D), (w, D)
-            places = places + (rows.unsqueeze(1) + columns).flatten(0, 1)
-        return places
+        places: Tensor = rearrange(grid, "n d h w -> n (h w) d")
+        return places + self.place
 
 
 @register("resnet", "image")

@@ -6,6 +6,7 @@ Legend: B batch, T tokens, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,8 @@ class FiLM(Fusion):
     def fuse(self, inputs: dict[str, Tokens], present: Tensor) -> Tokens:
         asked = self._asked([inputs[name] for name in self.asking])
         tokens = Tokens.cat(self._marked(inputs[name], place) for place, name in enumerate(self.read)).clean()
+        if len(self.read) == 1:
+            tokens = replace(tokens, twins=inputs[self.read[0]].twins)
         for block in self.blocks:
             tokens = block(tokens, asked)
         tokens = tokens.with_values(self.norm(tokens.values))  # (B, T, D)
@@ -148,8 +151,13 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tokens, asked: Tokens | None) -> Tokens:
         scale, shift = self.film(self.question(asked, tokens)).unsqueeze(1).chunk(2, -1)  # (B, 1, 2·D)
-        values = tokens.values
-        normed = Tokens(self.norms[0](values), tokens.mask)
-        values = values + self.attention(normed.values, normed)
-        hidden = F.relu(self.up(self.norms[1](values)) * (1 + scale) + shift)
+        width = tokens.values.shape[2]
+        values, hidden = tokens.once(self._unasked).values.split([width, 2 * width], 2)
+        hidden = F.relu(hidden * (1 + scale) + shift)
         return Tokens(values + self.dropout(self.down(hidden)), tokens.mask)
+
+    def _unasked(self, tokens: Tokens) -> Tokens:
+        """What is the same for all questions about equal tokens: `(B, T, D)` -> the stream and the hidden features."""
+        normed = Tokens(self.norms[0](tokens.values), tokens.mask)
+        values = tokens.values + self.attention(normed.values, normed)
+        return Tokens(torch.cat([values, self.up(self.norms[1](values))], 2), tokens.mask)  # (B, T, 3·D)

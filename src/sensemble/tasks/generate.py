@@ -111,6 +111,7 @@ class Generate(Task):
         self.metric_ = "exact_match"
         self.answers_: list[str] = []
         self._shares: Tensor | None = None  # of the tokens, among the training rows
+        self._fitted: tuple[Table, Tokens] | None = None
         self._baseline: Baseline | None = None
         self._trie: Trie | None = None
 
@@ -137,6 +138,7 @@ class Generate(Task):
         self._make_trie()
         target = self.references.collate(table)
         assert target is not None
+        self._fitted = table, target
         own = self.references.own(target)
         tokens = torch.bincount(own.values[own.mask].long(), minlength=self.references.num_tokens)
         self._shares = (tokens + 0.01) / (tokens + 0.01).sum()
@@ -158,6 +160,8 @@ class Generate(Task):
         return decoder
 
     def collate(self, table: Table) -> Tokens | None:
+        if self._fitted is not None and self._fitted[0] is table:  # done while fitting
+            return self._fitted[1]
         return self.references.collate(table)
 
     def given(self, table: Table) -> Tokens | None:

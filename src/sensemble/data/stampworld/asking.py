@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .sample import Random, pick
 from .scene import Name, novelties
@@ -33,12 +34,12 @@ class Ask:
         """The question in words, one of several paraphrases."""
         return language.say(pick(random, language.templates[self.form or self.type]), self.topic)
 
-    @property
+    @cached_property
     def names(self) -> list[Name]:
         """All things that question and answer join."""
         return [*(part for part in self.topic if isinstance(part, tuple)), *self.about]
 
-    @property
+    @cached_property
     def novel(self) -> str:
         """What in it training never shows; empty for nothing."""
         return next(iter(sorted(novelties(self.names))), "")

@@ -30,7 +30,7 @@ DIALOGUES = 3
 """Of the pictures that are not for training, one in so many has a dialogue."""
 DESCRIBE = "describe"
 """The type of a training row that asks for all there is, and so needs all of it."""
-TAUGHT = 6
+TAUGHT = 8
 """Single questions of a training picture that stand with its dialogue, and as many that ask about what "it" is."""
 UNTAUGHT = ("same", "compare")
 """Types of single questions that no dialogue asks, and that do not stand with a training picture's."""

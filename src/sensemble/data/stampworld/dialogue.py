@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..turns import Turn, write_history
 from .asking import Ask, Balance
-from .questions import PLACES, named, options, place
+from .questions import PLACES, options, place
 from .sample import Random, pick, shuffled
 from .scene import COLOURS, RADIUS, RELATIONS, SHAPES, Name, Scene, Thing
 from .words import Language
@@ -133,7 +133,7 @@ def recall(scene: Scene, language: Language, random: Random, *, number: int) -> 
     """
     pairs = [
         (first, then)
-        for thing, name in named(scene)
+        for thing, name in scene.named
         for first in _attributes(scene, thing, name)
         for then in _it(scene, thing)
         if first.ask.type != then.ask.type and _allowed(first, scene) and _allowed(then, scene)
@@ -158,7 +158,7 @@ def _openings(scene: Scene, kinds: Sequence[str]) -> Iterator[_Move]:
             if kind == "exists" or name[1]:
                 one = scene.find(name) if scene.count(name) == 1 else None
                 yield _Move(ask, False, focus=one, group=name if scene.count(name) > 1 else None)
-    for thing, name in named(scene):
+    for thing, name in scene.named:
         yield from _attributes(scene, thing, name)
     yield from _pairs(scene)
 
@@ -166,7 +166,7 @@ def _openings(scene: Scene, kinds: Sequence[str]) -> Iterator[_Move]:
 def _leaning(state: _Talk) -> Iterator[_Move]:
     """All rounds that lean on what was said."""
     if state.asked:
-        for thing, name in named(state.scene):
+        for thing, name in state.scene.named:
             if thing != state.focus and not (state.asked == "colour" and name[0]):
                 ask = Ask(state.asked, (name,), value(thing, state.asked), "and", about=(thing.look,))
                 yield _Move(ask, True, focus=thing, asked=state.asked)
@@ -192,7 +192,7 @@ def _it(scene: Scene, thing: Thing) -> Iterator[_Move]:
         if len({value(other, attribute) for other in scene.things}) > 1:
             ask = Ask(attribute, (), value(thing, attribute), f"it {attribute}", about=(thing.look,))
             yield _Move(ask, True, focus=thing, asked=attribute)
-    for other, name in named(scene):
+    for other, name in scene.named:
         for side, reverse in zip(RELATIONS, ("right", "left", "below", "above"), strict=True):
             here, there = thing.is_(side, other), thing.is_(reverse, other)
             against = any(third.is_(reverse if here else side, other) for third in scene.things)

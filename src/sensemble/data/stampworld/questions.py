@@ -11,7 +11,7 @@ from itertools import combinations, permutations, product
 
 from .asking import Ask, Balance, allowed
 from .sample import Random, shuffled
-from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing, held_out
+from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Scene, Thing, held_out
 
 YES_NO = ("exists", "relation", "same")
 OPEN = ("count", "colour", "compare", "where", "kind_at", "colour_at")
@@ -99,7 +99,7 @@ def colour(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
 
 def relation(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     """Whether one thing stands left of, right of, above or below another. Pairs that are nearly level are left out."""
-    for (a, first), (b, second) in permutations(named(scene), 2):
+    for (a, first), (b, second) in permutations(scene.named, 2):
         for side, other in zip(RELATIONS, ("right", "left", "below", "above"), strict=True):
             if a.is_(side, b) or a.is_(other, b):
                 yield Ask("relation", (first, second, f"is {side}"), "yes" if a.is_(side, b) else "no")
@@ -115,7 +115,7 @@ def compare(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
 
 def same(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     """Whether two things, each the only one of its kind, have one colour."""
-    alone = [(thing, name) for thing, name in named(scene) if not name[0]]
+    alone = [(thing, name) for thing, name in scene.named if not name[0]]
     for (a, first), (b, second) in combinations(alone, 2):
         yes = "yes" if a.colour == b.colour else "no"
         yield Ask("same", (first, second), yes, about=(a.look, b.look))
@@ -124,7 +124,7 @@ def same(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
 
 def where(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     """The ninth of the picture in which a thing stands."""
-    for thing, name in named(scene):
+    for thing, name in scene.named:
         yield Ask("where", (name,), place(thing), about=(thing.look,))
 
 
@@ -149,12 +149,6 @@ def _absent(scene: Scene, kinds: Sequence[str]) -> list[str]:
     """Kinds that may be asked for though they are not there."""
     here = {thing.kind for thing in scene.things}
     return [kind for kind in kinds if not scene.novel and not held_out((kind,)) and kind not in here]
-
-
-def named(scene: Scene) -> list[tuple[Thing, Name]]:
-    """The things that have a name of their own, with it."""
-    found = ((thing, scene.name(thing)) for thing in scene.things)
-    return [(thing, name) for thing, name in found if name is not None]
 
 
 _MAKERS = {

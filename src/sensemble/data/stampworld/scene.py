@@ -7,10 +7,11 @@ high, whatever size it is drawn at; in a clip, what leaves at one edge comes in 
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from itertools import combinations
+from functools import cached_property, lru_cache
+from itertools import combinations, product
 from typing import Any
 
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -111,7 +112,12 @@ class Scene:
 
     def count(self, name: Name) -> int:
         """How many things may be called that."""
-        return sum(fits(thing, name) for thing in self.things)
+        return self._counts[name]
+
+    @cached_property
+    def _counts(self) -> Counter[Name]:
+        looks = (thing.look for thing in self.things)
+        return Counter(name for colour, kind in looks for name in product(("", colour), ("", kind)))
 
     def find(self, name: Name) -> Thing:
         """The one thing called that."""
@@ -122,6 +128,12 @@ class Scene:
         """The shortest name that only this thing has, if there is one."""
         names = [("", thing.kind), thing.look]
         return next((name for name in names if self.count(name) == 1), None)
+
+    @cached_property
+    def named(self) -> list[tuple[Thing, Name]]:
+        """The things that have a name of their own, with it."""
+        found = ((thing, self.name(thing)) for thing in self.things)
+        return [(thing, name) for thing, name in found if name is not None]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, as they stand in the scene tables."""

@@ -23,7 +23,7 @@ SCENES = {"pictures": 6000, "clips": 3000}
 """How many scenes there are unless told otherwise: few enough to train on two cores in minutes."""
 LEAST = 10
 PENDING = 32
-"""Most scenes that wait to be drawn."""
+"""Most clips that wait to be drawn."""
 JSON_LINES = ("dialogue", "scenes")
 """Tables whose cells hold lists; the others are CSV."""
 
@@ -70,14 +70,16 @@ def write(
         raise DataError(f"{folder} is there but holds no generated data; choose another folder")
     cutouts = {} if stamps is None else read_cutouts(stamps)
     words, other, names = _languages(language, cutouts)
-    save = save_picture if kind == "pictures" else save_clip
     tables: dict[tuple[str, str], list[Row]] = {}
     with files.replace_folder(folder) as new:
         (new / FOLDER[kind]).mkdir()
-        with ThreadPoolExecutor() as pool:  # encoding needs no lock
+        with ThreadPoolExecutor() as pool:
             pending: deque[Future[None]] = deque()
             for made in build(count, seed=seed, kind=kind, language=words, other=other, kinds=[*SHAPES, *cutouts]):
-                pending.append(pool.submit(save, made.scene, new / made.file, cutouts))
+                if kind == "pictures":  # drawn as quickly as handed over
+                    save_picture(made.scene, new / made.file, cutouts)
+                else:  # encoding needs no lock
+                    pending.append(pool.submit(save_clip, made.scene, new / made.file, cutouts))
                 if len(pending) > PENDING:
                     pending.popleft().result()
                 for table, rows in made.rows.items():
@@ -144,8 +146,8 @@ vqa/        16 questions a picture, in fours with four different answers: exists
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
             coreference is true where the question means nothing without the history. For training also rows without
-            history and candidates, six of the picture's questions from vqa/ and what stands in each place, with its
-            size; and the second rounds of six short dialogues that call a thing "it"
+            history and candidates, eight of the picture's questions from vqa/ and what stands in each place, with its
+            size; and the second rounds of eight short dialogues that call a thing "it"
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
