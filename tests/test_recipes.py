@@ -124,7 +124,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     **{name: lambda folder, kind=kind: stampworld(folder, scenes=40, kind=kind) for name, (kind, _) in WORLDS.items()},
 }
 TEXTS = ("captioning", "vqa", "dialogue", "video_qa", "translation", "picture_translation")
-UNJUDGED = ("vqa", "dialogue", "video_qa")
+UNJUDGED = ("vqa", "dialogue", "video_qa", "picture_translation")
 """Recipes with `verdict: off`: models of each input would take longer than is left."""
 SMALLER = ["task.decoder.depth=1", "width=32", "task.length=12"]
 """Settings that make a recipe of texts fit a test's few seconds."""

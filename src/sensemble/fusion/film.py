@@ -151,9 +151,8 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tokens, asked: Tokens | None) -> Tokens:
         scale, shift = self.film(self.question(asked, tokens)).unsqueeze(1).chunk(2, -1)  # (B, 1, 2·D)
-        width = tokens.values.shape[2]
-        values, hidden = tokens.once(self._unasked).values.split([width, 2 * width], 2)
-        hidden = F.relu(hidden * (1 + scale) + shift)
+        both, width = tokens.once(self._unasked).values, tokens.values.shape[2]
+        values, hidden = both[..., :width], F.relu(both[..., width:] * (1 + scale) + shift)
         return Tokens(values + self.dropout(self.down(hidden)), tokens.mask)
 
     def _unasked(self, tokens: Tokens) -> Tokens:

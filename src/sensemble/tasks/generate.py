@@ -160,9 +160,8 @@ class Generate(Task):
         return decoder
 
     def collate(self, table: Table) -> Tokens | None:
-        if self._fitted is not None and self._fitted[0] is table:  # done while fitting
-            return self._fitted[1]
-        return self.references.collate(table)
+        fitted, self._fitted = self._fitted, None  # not kept longer than needed
+        return fitted[1] if fitted is not None and fitted[0] is table else self.references.collate(table)
 
     def given(self, table: Table) -> Tokens | None:
         return self.ranking.given(table) if self.ranking else None
