@@ -3,9 +3,9 @@
     sensemble demo picture_translation
     python benchmarks/picture_translation.py
 
-Beside the run of the recipe, which it trains if it is not there: the same without the picture, and without the sentence.
-Exact match on the test split, on all rows and on those that hold what training never shows, and the paired differences.
-95 % bootstrap; a picture has one caption.
+Beside the run of the recipe, which it trains if it is not there: the same without the picture, and without the
+sentence. Exact match on the test split, on all rows and on those that hold what training never shows, and the paired
+differences. 95 % bootstrap; a picture has one caption.
 """
 
 from __future__ import annotations
