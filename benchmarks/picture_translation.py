@@ -11,8 +11,7 @@ differences. 95 % bootstrap; a picture has one caption.
 from __future__ import annotations
 
 import numpy as np
-from means import show
-from rivals import MODEL, answers, arguments
+from rivals import answers, arguments, exact, show_right
 
 from sensemble.metrics.base import resample
 
@@ -24,17 +23,8 @@ RIVALS: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     rows, found = answers("picture_translation", RIVALS, arguments(__doc__).parse_args())
-    truth = rows["translation"].to_numpy()
-    right = {
-        name: (np.array([each["prediction"] for each in given]) == truth).astype(float) for name, given in found.items()
-    }
-    draws = resample(len(rows))
-    for group, which in {"all": np.ones(len(rows), bool), "held out": (rows["novel"] != "").to_numpy()}.items():
-        print(group)
-        for name, values in right.items():
-            show(name, values, which, draws)
-        for name in RIVALS:
-            show(f"{MODEL} minus {name}", right[MODEL] - right[name], which, draws)
+    groups = {"all": np.ones(len(rows), bool), "held out": (rows["novel"] != "").to_numpy()}
+    show_right(exact(found, rows["translation"].tolist()), groups, resample(len(rows)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from means import show
+from numpy.typing import NDArray
 
 import sensemble as se
 from sensemble import config as configs
@@ -57,3 +60,24 @@ def answers(
     if table.suffix == ".jsonl":
         return pd.read_json(table, lines=True), found
     return pd.read_csv(table, keep_default_na=False), found
+
+
+def show_right(
+    right: Mapping[str, NDArray[np.float64]], groups: Mapping[str, NDArray[np.bool_]], draws: NDArray[np.float64]
+) -> None:
+    """Prints, for each group of rows, how often each model is right, and by how much `MODEL` is more often."""
+    for group, which in groups.items():
+        print(group)
+        for name, values in right.items():
+            show(name, values, which, draws)
+        for name in right:
+            if name != MODEL:
+                show(f"{MODEL} minus {name}", right[MODEL] - right[name], which, draws)
+
+
+def exact(found: Mapping[str, Sequence[Mapping[str, Any]]], truth: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Which answers of each model are the very text, `(n,)` of 0 and 1."""
+    return {
+        name: np.array([float(each["prediction"] == text) for each, text in zip(given, truth, strict=True)])
+        for name, given in found.items()
+    }

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from means import show
-from rivals import MODEL, answers, arguments
+from rivals import answers, arguments, exact, show_right
 
 from sensemble.metrics.base import resample
 
@@ -26,19 +25,10 @@ RIVALS: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     rows, found = answers("video_qa", RIVALS, arguments(__doc__).parse_args())
-    truth = rows["answer"].astype(str).to_numpy()
-    right = {
-        name: (np.array([each["prediction"] for each in given]) == truth).astype(float) for name, given in found.items()
-    }
     draws = resample(len(rows), groups=pd.factorize(rows["clip"])[0])
     groups = {"all": np.ones(len(rows), bool), "held out": (rows["novel"] != "").to_numpy()}
     groups |= {kind: (rows["type"] == kind).to_numpy() for kind in sorted(rows["type"].unique())}
-    for group, which in groups.items():
-        print(group)
-        for name, values in right.items():
-            show(name, values, which, draws)
-        for name in RIVALS:
-            show(f"{MODEL} minus {name}", right[MODEL] - right[name], which, draws)
+    show_right(exact(found, rows["answer"].astype(str).tolist()), groups, draws)
 
 
 if __name__ == "__main__":
