@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from means import show
-from rivals import MODEL, answers, arguments
+from rivals import answers, arguments, show_scores
 
 from sensemble.metrics.base import resample
 
@@ -43,15 +42,9 @@ def main() -> None:
         f"coreference, {kind}": leaning & (rows["type"] == kind).to_numpy()
         for kind in sorted(rows["type"][leaning].unique())
     }
-    for group, which in groups.items():
-        print(group)
-        if not which.any():
-            continue
-        for score, of in (("R@1", lambda rank: (rank == 1).astype(float)), ("MRR", lambda rank: 1 / rank)):
-            for name, rank in ranks.items():
-                show(f"{score} {name}", of(rank), which, draws)
-            for name in RIVALS:
-                show(f"{score} {MODEL} minus {name}", of(ranks[MODEL]) - of(ranks[name]), which, draws)
+    for score, of in (("R@1", lambda rank: (rank == 1).astype(float)), ("MRR", lambda rank: 1 / rank)):
+        some = {f"{score}, {group}": which for group, which in groups.items() if which.any()}
+        show_scores({name: of(rank) for name, rank in ranks.items()}, some, draws)
 
 
 if __name__ == "__main__":

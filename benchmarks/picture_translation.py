@@ -11,7 +11,7 @@ differences. 95 % bootstrap; a picture has one caption.
 from __future__ import annotations
 
 import numpy as np
-from rivals import answers, arguments, exact, show_right
+from rivals import answers, arguments, exact, show_scores
 
 from sensemble.metrics.base import resample
 
@@ -24,7 +24,7 @@ RIVALS: dict[str, tuple[str, ...]] = {
 def main() -> None:
     rows, found = answers("picture_translation", RIVALS, arguments(__doc__).parse_args())
     groups = {"all": np.ones(len(rows), bool), "held out": (rows["novel"] != "").to_numpy()}
-    show_right(exact(found, rows["translation"].tolist()), groups, resample(len(rows)))
+    show_scores(exact(found, rows["translation"].tolist()), groups, resample(len(rows)))
 
 
 if __name__ == "__main__":

@@ -62,17 +62,17 @@ def answers(
     return pd.read_csv(table, keep_default_na=False), found
 
 
-def show_right(
-    right: Mapping[str, NDArray[np.float64]], groups: Mapping[str, NDArray[np.bool_]], draws: NDArray[np.float64]
+def show_scores(
+    scores: Mapping[str, NDArray[np.float64]], groups: Mapping[str, NDArray[np.bool_]], draws: NDArray[np.float64]
 ) -> None:
-    """Prints, for each group of rows, how often each model is right, and by how much `MODEL` is more often."""
+    """Prints, for each group of rows, each model's mean score, and by how much `MODEL` is better than each other."""
     for group, which in groups.items():
         print(group)
-        for name, values in right.items():
+        for name, values in scores.items():
             show(name, values, which, draws)
-        for name in right:
+        for name in scores:
             if name != MODEL:
-                show(f"{MODEL} minus {name}", right[MODEL] - right[name], which, draws)
+                show(f"{MODEL} minus {name}", scores[MODEL] - scores[name], which, draws)
 
 
 def exact(found: Mapping[str, Sequence[Mapping[str, Any]]], truth: Sequence[str]) -> dict[str, NDArray[np.float64]]:

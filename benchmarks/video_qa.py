@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from rivals import answers, arguments, exact, show_right
+from rivals import answers, arguments, exact, show_scores
 
 from sensemble.metrics.base import resample
 
@@ -28,7 +28,7 @@ def main() -> None:
     draws = resample(len(rows), groups=pd.factorize(rows["clip"])[0])
     groups = {"all": np.ones(len(rows), bool), "held out": (rows["novel"] != "").to_numpy()}
     groups |= {kind: (rows["type"] == kind).to_numpy() for kind in sorted(rows["type"].unique())}
-    show_right(exact(found, rows["answer"].astype(str).tolist()), groups, draws)
+    show_scores(exact(found, rows["answer"].astype(str).tolist()), groups, draws)
 
 
 if __name__ == "__main__":

@@ -83,9 +83,7 @@ class ResNet(_Grid):
         counts = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}[depth]
         size, expansion = modality.shape[1], 4 if depth == 50 else 1
         stride = 1 if size <= 64 else 4
-        side = size // stride
-        for _ in counts[1:]:
-            side = (side + 1) // 2
+        side = halved(size // stride, len(counts) - 1)
         super().__init__(channels * 8 * expansion, side * side)
         layers: list[nn.Module] = [nn.Conv2d(modality.shape[0], channels, 3, padding=1, bias=False)]
         if stride == 4:

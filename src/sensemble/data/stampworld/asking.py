@@ -34,7 +34,7 @@ class Ask:
         """The question in words, one of several paraphrases."""
         return language.say(pick(random, language.templates[self.form or self.type]), self.topic)
 
-    @cached_property
+    @property
     def names(self) -> list[Name]:
         """All things that question and answer join."""
         return [*(part for part in self.topic if isinstance(part, tuple)), *self.about]

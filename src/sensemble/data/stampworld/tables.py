@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ... import files
 from ...errors import ConfigError, DataError, unknown
-from .build import FOLDER, SPLITS, Kind, Row, build
+from .build import FOLDER, SPLITS, Kind, Made, Row, build
 from .cutouts import Cutout, chinese_names, read_cutouts
 from .render import save_picture
 from .scene import SHAPES
@@ -73,24 +73,33 @@ def write(
     tables: dict[tuple[str, str], list[Row]] = {}
     with files.replace_folder(folder) as new:
         (new / FOLDER[kind]).mkdir()
-        with ThreadPoolExecutor() as pool:
-            pending: deque[Future[None]] = deque()
-            for made in build(count, seed=seed, kind=kind, language=words, other=other, kinds=[*SHAPES, *cutouts]):
-                if kind == "pictures":  # drawn as quickly as handed over
-                    save_picture(made.scene, new / made.file, cutouts)
-                else:  # encoding needs no lock
-                    pending.append(pool.submit(save_clip, made.scene, new / made.file, cutouts))
-                if len(pending) > PENDING:
-                    pending.popleft().result()
-                for table, rows in made.rows.items():
-                    tables.setdefault((table, made.split), []).extend(rows)
-            for each in pending:
-                each.result()
+        made = build(count, seed=seed, kind=kind, language=words, other=other, kinds=[*SHAPES, *cutouts])
+        for each in _drawn(made, new, kind, cutouts):
+            for table, rows in each.rows.items():
+                tables.setdefault((table, each.split), []).extend(rows)
         for table in dict.fromkeys(table for table, _ in tables):
             for split in SPLITS:
                 _write(new / table, split, tables.get((table, split), []), lines=table in JSON_LINES)
         _write_readme(new, kind, count, seed, language, names if cutouts else None, list(cutouts))
     return folder
+
+
+def _drawn(scenes: Iterable[Made], folder: Path, kind: Kind, cutouts: Mapping[str, Cutout]) -> Iterator[Made]:
+    """The same scenes; when the last has come, all are drawn. Clips are so on all cores, as encoding needs no lock."""
+    if kind == "pictures":  # drawn as quickly as handed over
+        for made in scenes:
+            save_picture(made.scene, folder / made.file, cutouts)
+            yield made
+        return
+    with ThreadPoolExecutor() as pool:
+        pending: deque[Future[None]] = deque()
+        for made in scenes:
+            pending.append(pool.submit(save_clip, made.scene, folder / made.file, cutouts))
+            if len(pending) > PENDING:
+                pending.popleft().result()
+            yield made
+        for each in pending:
+            each.result()
 
 
 def _languages(code: str, cutouts: Mapping[str, Cutout]) -> tuple[Language, Language, Mapping[str, str]]:
