@@ -141,7 +141,7 @@ class Job:
         tables = {name: read(source) for name, source in sources.items() if source is not None}
         self.config, reasons, left = complete(self.config, tables["train"])
         self.task = build.make_task(self.config)
-        stages.check(self.config)
+        stages.check(self.config, tables["train"].columns)
         whole, tables = tables, split_tables(tables, self.config, self.task)
         sizes = ", ".join(f"{name} {len(table):,}" for name, table in tables.items())
         yield Event("read", f"Read {sum(map(len, tables.values())):,} rows: {sizes}.")

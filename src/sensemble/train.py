@@ -113,10 +113,6 @@ def train(
     Yields:
         A record after every step; the last one of an epoch carries the validation metrics.
     """
-    if not isinstance(task, Objective) and task.tunes and valid is None:
-        raise ConfigError(
-            "task: thresholds are chosen on validation rows, and there are none; give data.valid or data.valid_share"
-        )
     strata = _strata(task, samples) if config.sampler == "balanced" else None
     if valid is not None and 0 < task.valid_rows < len(valid):
         valid = valid.take(np.linspace(0, len(valid) - 1, task.valid_rows).astype(np.int64))

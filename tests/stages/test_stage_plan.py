@@ -58,6 +58,8 @@ def test_a_stage_takes_what_it_does_not_say_from_train() -> None:
         ([{"train": "wods"}], "did you mean 'words'"),
         ([{"inputs": ["wods"]}], "did you mean 'words'"),
         ([{"head": "owl"}], "did you mean 'own'"),
+        ([{"rows": {}}], "key 'rows': name one at least"),
+        ([{"rows": "easy"}], "key 'rows'"),
         ([{"task": "masked", "head": "own"}], "brings its own head"),
         ([{"task": "contrast", "inputs": ["words"]}], "needs two inputs"),
         ([{"name": "a"}, {"name": "a"}], "two are named 'a'"),

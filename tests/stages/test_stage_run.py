@@ -17,6 +17,7 @@ import sensemble as se
 from sensemble import config as configs
 from sensemble.checkpoint import Place
 from sensemble.config import Config
+from sensemble.data.table import Table
 from sensemble.errors import ConfigError
 from sensemble.stages.run import check, fit
 from sensemble.train import train
@@ -137,10 +138,54 @@ def test_rows_without_a_label_serve_the_objectives(built: Callable[..., Any]) ->
 
 def test_wrong_objectives_are_named_before_anything_is_read() -> None:
     with pytest.raises(ConfigError, match="did you mean 'masked'"):
-        check(config_of([{"task": "maskd"}]))
+        check(config_of([{"task": "maskd"}]), ["age"])
     with pytest.raises(ConfigError, match="above 0"):
-        check(config_of([{"task": {"name": "masked", "share": 2.0}}]))
+        check(config_of([{"task": {"name": "masked", "share": 2.0}}]), ["age"])
+    with pytest.raises(ConfigError, match=r"stages \(stage 2\), key 'rows': .*did you mean 'age'"):
+        check(config_of([{}, {"rows": {"aeg": 3}}]), ["age", "kind"])
 
+
+@pytest.mark.parametrize(
+    ("rows", "chosen"),
+    [
+        ({"part": "a"}, [0, 1, 4]),
+        ({"part": ["a", None]}, [0, 1, 3, 4]),
+        ({"easy": True}, [0, 2]),
+        ({"level": 2}, [1, 2]),
+        ({"part": "a", "level": [1, 2]}, [0, 1]),
+    ],
+)
+def test_a_stage_learns_from_the_rows_it_names(
+    built: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, rows: Any, chosen: list[int]
+) -> None:
+    network, task, samples, _ = built("gate", **INPUTS)
+    frame = pd.DataFrame(
+        {
+            "part": ["a", "a", "b", None, "a"],
+            "easy": [True, False, True, None, False],
+            "level": [1.0, 2.0, 2.0, 3.0, None],
+        }
+    )
+    some = replace(samples.take(np.arange(5)), table=Table(frame, "mine.csv"))
+    seen: list[tuple[list[int], int | None]] = []
+
+    def spy(network: Any, task: Any, samples: Any, valid: Any, *rest: Any, **options: Any) -> Any:
+        seen.append((samples.table.frame.index.tolist(), None if valid is None else len(valid)))
+        return train(network, task, samples, valid, *rest, **options)
+
+    monkeypatch.setattr("sensemble.stages.run.train", spy)
+    other = replace(samples.take(np.arange(5, 8)), table=Table(frame.iloc[[3, 3, 2]], "valid.csv"))
+    records = list(fit(network, task, some, other, config_of([{"rows": rows}, {}])))
+    assert seen[0][0] == chosen and seen[1][0] == [0, 1, 2, 3, 4]
+    matching = int(sum(each in chosen for each in (3, 3, 2)))
+    assert seen[0][1] == (matching or None) and seen[1][1] == 3  # where none matches, it is not validated
+    assert records[-1].rows == 2 * len(chosen) + 10
+
+
+def test_rows_that_nobody_has_are_refused(built: Callable[..., Any]) -> None:
+    network, task, samples, _ = built("gate", **INPUTS)
+    with pytest.raises(ConfigError, match="no training row has what the stage 'stage 1' learns from"):
+        list(fit(network, task, samples, samples, config_of([{"rows": {"label": "nobody"}}, {}])))
 
 def shared_causes(rows: int, seed: int) -> pd.DataFrame:
     """Two views of one hidden class, each with a code of its own."""

@@ -310,7 +310,7 @@ def test_stacking_counts_votes() -> None:
 
 def test_short_and_long_answers_of_a_batch_give_the_scores_that_each_gives_alone(made: Callable[..., Any]) -> None:
     network, task, samples = made(length=40)
-    texts = ["yes", "no", "a long tale of many words, told slowly", "yes", "no", "yes", "no", "yes"]
+    texts = ["yes", "no", "a long tale of many words, told slowly", "yes", "a few words", "yes", "some words", "yes"]
     target = task.references.collate(table(label=texts))
     batch = samples.batch(torch.arange(8))
     wanted, decoder = task.references.one(target, draw=False), decoder_of(network)

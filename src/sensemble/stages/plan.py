@@ -3,6 +3,7 @@
 stages:
   - {name: space, task: contrast, train: [encoders, fusion], epochs: 30}
   - {name: head, inputs: [caption], valid_inputs: [photo], train: head, lr: 1e-2}
+  - {name: easy, rows: {type: [colour, size]}, epochs: 3}
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Stage:
         name: stands in `history.jsonl`; unlike the other stages'.
         inputs: that are seen; `None`: all. Training rows that have none of them are left out.
         valid_inputs: that are seen in validation; `None`: the same.
+        rows: which rows it learns from, and which validate it, where any do: those whose columns, by name, hold a
+            value, or one of a list; `null` is a missing one. `None`: all.
         train: parts that learn: `all`, `encoders` (with what brings them to the common width), `fusion`, `head`,
             or an input's name for its encoder. All others stand still, without dropout.
         task: name and options of a self-supervised objective; `None`: the run's own task.
@@ -44,6 +47,7 @@ class Stage:
     name: str = ""
     inputs: list[str] | None = None
     valid_inputs: list[str] | None = None
+    rows: dict[str, Any] | None = None
     train: list[str] = dataclasses.field(default_factory=lambda: ["all"])
     task: Any = None
     head: Literal["shared", "own"] = "shared"
@@ -160,8 +164,8 @@ def _stage(spec: Any, train: TrainConfig, names: Sequence[str], where: str) -> S
     stage = Stage(**values, settings=settings)
     if stage.task is not None and stage.head == "own":
         raise ConfigError(f"{where}: a self-supervised task brings its own head; leave `head` out")
-    for key in ("inputs", "train", "valid_inputs"):
-        if getattr(stage, key) == []:
+    for key in ("inputs", "train", "valid_inputs", "rows"):
+        if getattr(stage, key) in ([], {}):
             raise ConfigError(f"{where}, key {key!r}: name one at least")
     if names and stage.task and stage.task["name"] in PAIRED and len(stage.inputs or names) < 2:
         raise ConfigError(f"{where}: the task {stage.task['name']} needs two inputs or more")

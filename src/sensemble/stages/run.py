@@ -18,7 +18,7 @@ from torch import nn
 from ..checkpoint import Place
 from ..config import Config
 from ..data.load import Samples
-from ..errors import ConfigError
+from ..errors import ConfigError, unknown
 from ..files import recover, remove_folder
 from ..fusion.base import Fusion
 from ..network import Network
@@ -63,8 +63,12 @@ def fit(
         A record after every step, as `train` does.
 
     Raises:
-        ConfigError: stages that do not suit inputs or task.
+        ConfigError: stages that do not suit inputs or task, or no rows to choose thresholds on.
     """
+    if task.tunes and valid is None:
+        raise ConfigError(
+            "task: thresholds are chosen on validation rows, and there are none; give data.valid or data.valid_share"
+        )
     names = list(samples.stores)
     stages = plan(config.stages, config.train, list(config.specs), only=names)
     if len(stages) == 1 and stages[0] == Stage(settings=stages[0].settings, name=stages[0].name):
@@ -79,7 +83,7 @@ def fit(
     try:
         for number, stage in enumerate(stages):
             if not len(rows[number]):
-                raise ConfigError(f"stages: no training row has what the stage {stage.name!r} sees")
+                raise ConfigError(f"stages: no training row has what the stage {stage.name!r} learns from")
             last = number == len(stages) - 1
             own = place if last and _whole(stage) else places[number]
             seen, objective, still = _see(network, task, stage, names, seed=seed + 1000 * number)
@@ -104,15 +108,18 @@ def fit(
             place.save("last", network)  # stopped in an early stage: what there is can be loaded all the same
 
 
-def check(config: Config) -> None:
-    """Says what is wrong with the stages once the inputs are known, before anything is read.
+def check(config: Config, columns: Sequence[str]) -> None:
+    """Says what is wrong with the stages once inputs and columns are known, before anything is decoded.
 
     Raises:
-        ConfigError: an unknown input, part or objective, or a wrong option of one.
+        ConfigError: an unknown input, part, column or objective, or a wrong option of one.
     """
     for stage in plan(config.stages, config.train, list(config.specs)):
         if stage.task is not None:
             _objective(stage)
+        for column in stage.rows or ():
+            if column not in columns:
+                raise ConfigError(f"stages ({stage.name}), key 'rows': {unknown('column', column, columns)}")
 
 
 def _objective(stage: Stage) -> Objective:
@@ -160,17 +167,37 @@ class _Aside(Fusion):
 
 def _learn(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
     """The rows that a stage learns from, as it sees them."""
+    samples = _named(samples, stage)
     whole = stage.task is None and stage.inputs is None
-    return samples.only(list(names)) if whole else _rows(samples, stage.inputs or names)
+    return samples.only(list(names)) if whole else _seeing(samples, stage.inputs or names)
 
 
 def _check(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
     """The rows that choose its epoch."""
+    samples = _named(samples, stage)
     shown = stage.valid_inputs or stage.inputs
-    return samples.only(list(names)) if shown is None and stage.task is None else _rows(samples, shown or names)
+    return samples.only(list(names)) if shown is None and stage.task is None else _seeing(samples, shown or names)
 
 
-def _rows(samples: Samples, names: Sequence[str]) -> Samples:
+def _named(samples: Samples, stage: Stage) -> Samples:
+    """The rows whose columns hold what the stage wants."""
+    keep = np.ones(len(samples), dtype=bool)
+    for column, wanted in (stage.rows or {}).items():
+        texts = {_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
+        keep &= np.array([_text(value) in texts for value in samples.table.column(column)], dtype=bool)
+    return samples if keep.all() else samples.take(np.flatnonzero(keep))
+
+
+def _text(value: Any) -> str | None:
+    """A value as a table and a config may both write it: true is "true", 1.0 is "1"."""
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return None if value is None else str(value)
+
+
+def _seeing(samples: Samples, names: Sequence[str]) -> Samples:
     """The rows that have one of some inputs, with these inputs alone."""
     part = samples.only(list(names))
     if not names:

@@ -20,10 +20,12 @@ from ..tokens import Tokens
 from .references import References
 
 SHORT = 3
-"""Tokens of a short text, such as an answer to a question. A batch's short ones are read apart from its long ones, and
-where the mean text is short and texts repeat, being exactly right is the measure."""
+"""Tokens of a short text, such as an answer to a question. Where the mean text is short and texts repeat, being exactly
+right is the measure. A batch's short texts are read apart from its longer ones."""
 
 PERPLEXITIES = ("perplexity", "byte_perplexity")
+WIDER = 3
+"""How many times longer each next part of a batch may be."""
 CHUNK = 64
 """Rows whose scores of all ids are in memory at a time."""
 MOST_TEXTS = 20_000
@@ -33,14 +35,26 @@ MOST_TEXTS = 20_000
 def foresee(decoder: Decoder, fused: Tokens, wanted: Tokens) -> Tensor:
     """Scores of all ids for each real token of some texts: fused `(B, T', D)`, ids `(B, T)` -> `(real tokens, V)`."""
     before = F.pad(wanted.values[:, :-1], (1, 0), value=decoder.begin)
-    longest, short = wanted.mask.shape[1], wanted.mask.sum(1) <= SHORT
-    if bool(short.all()) or int(short.sum()) * (longest - SHORT) < len(wanted):  # nothing to spare by parting them
+    parts = _alike(wanted.mask)
+    if len(parts) == 1:
         return decoder.scores(decoder(fused, before)[wanted.mask]).float()
-    parts = [(short, SHORT), (~short, longest)]
     features = [decoder(fused[rows], before[rows, :most])[wanted.mask[rows, :most]] for rows, most in parts]
     owners = [rows.unsqueeze(1).expand_as(wanted.mask)[wanted.mask] for rows, _ in parts]
     found = torch.cat(features)[torch.cat([each.nonzero().squeeze(1) for each in owners]).argsort()]
     return decoder.scores(found).float()
+
+
+def _alike(mask: Tensor) -> list[tuple[Tensor, int]]:
+    """Parts a batch of texts, `(B, T)`, where that spares padding: which rows, `(B,)` bool, and their longest."""
+    sizes, longest = mask.sum(1), mask.shape[1]
+    left, parts, most = torch.ones_like(mask[:, 0]), [], SHORT
+    while most < longest:
+        rows = left & (sizes <= most)
+        if int(rows.sum()) * (longest - most) >= len(mask):
+            parts.append((rows, most))
+            left = left & ~rows
+        most *= WIDER
+    return [*parts, (left, longest)] if bool(left.any()) else parts
 
 
 def log_probability(decoder: Decoder, fused: Tokens, wanted: Tokens) -> list[float]:

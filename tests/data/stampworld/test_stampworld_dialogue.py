@@ -9,7 +9,7 @@ import pytest
 
 from sensemble.data.stampworld import controls
 from sensemble.data.stampworld.asking import Balance
-from sensemble.data.stampworld.dialogue import ANSWERS, Round, recall, talk, value
+from sensemble.data.stampworld.dialogue import ANSWERS, Round, talk, teach, value
 from sensemble.data.stampworld.sample import picture
 from sensemble.data.stampworld.scene import COLOURS, SHAPES, Scene, Thing
 from sensemble.data.stampworld.words import language
@@ -170,14 +170,16 @@ class Reader:
         return [thing for thing in self.scene.things if colour in ("", thing.colour) and thing.kind == kind]
 
 
-def test_short_dialogues_teach_what_it_is() -> None:
+def test_all_is_told_of_each_thing_by_its_name_and_as_it() -> None:
     for seed in range(30):
         random = np.random.default_rng(seed)
         scene = picture(random)
-        rounds = recall(scene, language("en"), random, number=8)
-        assert len(rounds) == 8 and len({(each.history, each.question) for each in rounds}) == 8
-        for each in rounds:
-            assert each.coreference and re.search(r"\b(it|its)\b", each.question) and each.history.count("[Q]") == 1
-            first, answer = each.history.split("[Q] ")[1].split(" [A] ")
+        taught = teach(scene, language("en"), random)
+        assert len(taught) == 2 * len(scene.named) > 0
+        for (named, told, none), (it, again, history) in zip(taught[::2], taught[1::2], strict=True):
+            (thing,) = Reader(scene).named(named)
+            assert told == again == f"{thing.size}, {thing.colour}, {value(thing, 'where')}"
+            assert none is None and it == "Describe it." and history is not None and history.count("[Q]") == 1
+            first, answer = history.split("[Q] ")[1].split(" [A] ")
             reader = Reader(scene)
-            assert reader.read(first, answer) == answer and reader.read(each.question, each.answer) == each.answer
+            assert reader.read(first, answer) == answer and reader.it == thing

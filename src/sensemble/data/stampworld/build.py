@@ -11,7 +11,7 @@ import numpy as np
 from .asking import Ask, Balance
 from .captions import caption_clip, caption_picture, lay_out, tell, translate_caption
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
-from .dialogue import recall, talk
+from .dialogue import talk, teach
 from .questions import ask_picture, state_picture
 from .sample import Random, clip, pick, picture
 from .scene import NOVELTIES, SHAPES, Scene, held_out
@@ -30,10 +30,8 @@ DIALOGUES = 3
 """Of the pictures that are not for training, one in so many has a dialogue."""
 DESCRIBE = "describe"
 """The type of a training row that asks for all there is, and so needs all of it."""
-TAUGHT = 8
-"""Single questions of a training picture that stand with its dialogue, and as many that ask about what "it" is."""
-UNTAUGHT = ("same", "compare")
-"""Types of single questions that no dialogue asks, and that do not stand with a training picture's."""
+THING = "thing"
+"""The type of a training row that asks for all there is to say of one thing."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +132,13 @@ def _picture(
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **vars(each)} for place, each in enumerate(said, 1)]
         if describes:  # whoever is to talk about a picture must first learn to look at one
-            known = [row for row in rows["vqa"][:-1] if row["type"] not in UNTAUGHT][:TAUGHT]
-            known.append({**rows["vqa"][-1], "answer": lay_out(scene, language, sizes=True)})
-            rows["dialogue"] += [{**dict.fromkeys(rows["dialogue"][0]), **row, "coreference": False} for row in known]
-            leaning = recall(scene, language, random, number=TAUGHT)
-            rows["dialogue"] += [{"image": file, "round": 2, **vars(each)} for each in leaning]
+            plain = {**dict.fromkeys(rows["dialogue"][0]), "image": file, "coreference": False}
+            rows["dialogue"].append({**plain, **whole, "answer": lay_out(scene, language, sizes=True)})
+            rows["dialogue"] += [
+                {**plain, "question": question, "answer": answer, "history": history, "type": THING, "novel": scene.novel,
+                 "coreference": history is not None}
+                for question, answer, history in teach(scene, language, random)
+            ]  # fmt: skip
     return rows
 
 

@@ -61,6 +61,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "same": ("{0:tint}和{1:tint}颜色相同吗？", "{0:tint}与{1:tint}是同一种颜色吗？"),
     "describe": ("各处都是什么？", "每个位置上有什么？"),
     "nothing": ("空",),
+    "thing": ("描述一下{0:the}。",),
+    "it": ("描述一下它。",),
     "tell": ("发生了什么？", "每样东西做了什么？"),
     "stays": ("不动",),
     "sounds": ("发声",),

@@ -122,27 +122,28 @@ def talk(
     return _rounds(scene, said, language, random)
 
 
-def recall(scene: Scene, language: Language, random: Random, *, number: int) -> list[Round]:
-    """Second rounds of short dialogues that call "it" what the first one named: they teach what "it" is.
+def teach(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str | None]]:
+    """Questions that teach looking: all there is to say of each thing that has a name, asked by its name and as "it".
+
+    One long answer teaches where to look for a thing; of answers of one word it takes several times as many.
 
     Args:
         scene: the picture's.
         language: of the words.
-        random: where all chance comes from.
-        number: how many; fewer where no more can be asked.
+        random: chooses what was said of "it" before.
+
+    Returns:
+        Question, answer, and the history where the question needs one.
     """
-    pairs = [
-        (first, then)
-        for thing, name in scene.named
-        for first in _attributes(scene, thing, name)
-        for then in _it(scene, thing)
-        if first.ask.type != then.ask.type and _allowed(first, scene) and _allowed(then, scene)
-    ]
-    chosen = shuffled(random, pairs)[:number]
-    return [
-        _rounds(scene, [(move.ask.text(language, random), move) for move in pair], language, random)[1]
-        for pair in chosen
-    ]
+    opening = language.templates["picture with"][0].format(len(scene.things))
+    taught: list[tuple[str, str, str | None]] = []
+    for thing, name in scene.named:
+        answer = language.comma.join(language.word(value(thing, key)) for key in ("size", "colour", "where"))
+        before = pick(random, list(_attributes(scene, thing, name))).ask
+        turn = Turn(before.text(language, random), language.word(before.answer))
+        taught.append((language.say(language.templates["thing"][0], (name,)), answer, None))
+        taught.append((language.templates["it"][0], answer, write_history([turn], opening)))
+    return taught
 
 
 def _allowed(move: _Move, scene: Scene) -> bool:

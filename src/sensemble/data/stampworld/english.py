@@ -37,6 +37,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     ),
     "describe": ("What stands where?", "What is in each place?"),
     "nothing": ("nothing",),
+    "thing": ("Describe {0:the}.",),
+    "it": ("Describe it.",),
     "tell": ("What happens?", "What does each thing do?"),
     "stays": ("stays",),
     "sounds": ("heard",),

@@ -155,8 +155,8 @@ vqa/        16 questions a picture, in fours with four different answers: exists
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
             coreference is true where the question means nothing without the history. For training also rows without
-            history and candidates, eight of the picture's questions from vqa/ and what stands in each place, with its
-            size; and the second rounds of eight short dialogues that call a thing "it"
+            candidates: what stands in each place, with its size (type describe), and all there is to say of each
+            thing that has a name (type thing), asked by that name and, after a round about it, as "it"
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
