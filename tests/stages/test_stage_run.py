@@ -187,6 +187,7 @@ def test_rows_that_nobody_has_are_refused(built: Callable[..., Any]) -> None:
     with pytest.raises(ConfigError, match="no training row has what the stage 'stage 1' learns from"):
         list(fit(network, task, samples, samples, config_of([{"rows": {"label": "nobody"}}, {}])))
 
+
 def shared_causes(rows: int, seed: int) -> pd.DataFrame:
     """Two views of one hidden class, each with a code of its own."""
     random = np.random.default_rng(seed)

@@ -90,6 +90,23 @@ class TestPictures:
                 wanted[PLACES.index(place(thing))] = " ".join(thing.look)
             assert all(text.split(", ") == wanted for text in wholes)
 
+    def test_training_alone_has_rows_that_tell_of_two_things_and_count(self) -> None:
+        for made in build(40, seed=0, kind="pictures", language=ENGLISH):
+            taught = [row for row in made.rows["vqa"] if row["type"] in ("pair", "each")]
+            if made.split != "train":
+                assert not taught
+                continue
+            *pairs, each = taught
+            kinds = Counter(thing.kind for thing in made.scene.things)
+            assert each["answer"] == ", ".join(f"{kind} {kinds[kind]}" for kind in sorted(kinds))
+            assert 1 <= len({row["question"] for row in pairs}) == len(pairs) <= 3
+            told = {name: f"{thing.colour}, {place(thing)}" for thing, name in made.scene.named}
+            for row in pairs:
+                first, second = (told["", kind] if ("", kind) in told else told[tuple(kind.split())] for kind in (
+                    row["question"].removeprefix("Describe the ").removesuffix(".").split(" and the ")
+                ))  # fmt: skip
+                assert row["answer"] == f"{first} and {second}" and first != second
+
     def test_a_control_finds_a_bias_that_is_there(self) -> None:
         biased = [{"question": f"q{n % 2}", "answer": "ab"[n % 2], "type": "t", "image": n} for n in range(10)]
         assert controls.question_only(biased, biased) == {"t": 1.0}
@@ -195,6 +212,9 @@ def test_chinese_asks_the_same_of_the_same_scenes(kind: str, table: str) -> None
             elif a["type"] == "describe":
                 for one, other in zip(a["answer"].split(", "), b["answer"].split("、"), strict=True):
                     assert (one == "nothing") == (other == "空")
+            elif a["type"] in ("pair", "each"):
+                assert len(re.split(", | and ", a["answer"])) == len(re.split("[、和]", b["answer"]))
+                assert re.findall("[0-9]", a["answer"]) == re.findall("[0-9]", b["answer"])
             else:
                 assert language("zh").word({"as many": "equal"}.get(a["answer"], a["answer"])) == b["answer"]
             assert not re.search("[A-Za-z]", b["question"])
