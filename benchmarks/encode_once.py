@@ -28,7 +28,8 @@ import sensemble as se
 from sensemble import build, files, weights
 from sensemble import config as configs
 from sensemble.data.cache import Cache
-from sensemble.data.load import Input, Store, load
+from sensemble.data.load import Input, load
+from sensemble.data.rows import Store
 from sensemble.data.table import Table
 
 TARGET = 20

@@ -25,8 +25,9 @@ from sklearn.linear_model import Ridge
 
 from sensemble import build, evaluate, weights
 from sensemble import config as configs
-from sensemble.data.load import Samples, Store, load
+from sensemble.data.load import load
 from sensemble.data.read import read
+from sensemble.data.rows import Samples, Store
 from sensemble.data.samples import SAMPLES, get
 from sensemble.metrics.retrieval import NAMES, rank_scores
 from sensemble.prepare import cache_of

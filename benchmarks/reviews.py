@@ -26,8 +26,8 @@ from sklearn.linear_model import LogisticRegression
 
 from sensemble import config as configs
 from sensemble import evaluate
-from sensemble.data.load import Samples
 from sensemble.data.read import read
+from sensemble.data.rows import Samples
 from sensemble.data.samples import SAMPLES, get
 from sensemble.data.split import split
 from sensemble.data.table import Table

@@ -17,8 +17,8 @@ import torch
 
 from sensemble import config as configs
 from sensemble import evaluate, weights
-from sensemble.data.load import Samples
 from sensemble.data.read import read
+from sensemble.data.rows import Samples
 from sensemble.data.samples import SAMPLES, get
 from sensemble.data.split import split
 from sensemble.data.table import Table

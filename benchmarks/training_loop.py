@@ -24,7 +24,8 @@ from torch.nn import functional as F
 
 from sensemble import build
 from sensemble import config as configs
-from sensemble.data.load import Samples, load
+from sensemble.data.load import load
+from sensemble.data.rows import Samples
 from sensemble.data.table import Table
 from sensemble.network import Network
 from sensemble.optimise import make_optimizer, schedule

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sensemble import controls, evaluate
 from sensemble.controls import elsewhere
 from sensemble.data.generate import noise_input, xor
-from sensemble.data.load import Store
+from sensemble.data.rows import Store
 from sensemble.data.table import Table
 from sensemble.learner import Learner
 from sensemble.pipeline import Job

@@ -15,7 +15,8 @@ import torch
 import made_media as made
 from sensemble.cli import main
 from sensemble.data.generate import noise_input
-from sensemble.data.load import Input, Store, load
+from sensemble.data.load import Input, load
+from sensemble.data.rows import Store
 from sensemble.data.table import Table
 from sensemble.errors import ConfigError, DataError
 from sensemble.learner import Learner

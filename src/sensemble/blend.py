@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checkpoint, evaluate
-from .data.load import Samples
 from .data.read import read
+from .data.rows import Samples
 from .errors import ConfigError, DataError, UserError, unknown
 from .files import read_json, write_json
 from .learner import Learner

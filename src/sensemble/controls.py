@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import evaluate
-from .data.load import Input, Samples
+from .data.load import Input
+from .data.rows import Samples
 from .metrics.base import Array, difference
 from .network import Network
 from .tasks.base import Answers, Task

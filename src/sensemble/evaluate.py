@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .data.load import Samples
+from .data.rows import Samples
 from .metrics.base import Array, Metric, estimate, resample
 from .network import Network
 from .tasks.base import Answers, Task, join

@@ -16,8 +16,9 @@ from . import build, checkpoint, evaluate, robustness
 from . import config as configs
 from .chat import Chat
 from .config import Config
-from .data.load import Input, Samples, check_unreadable, load
+from .data.load import Input, check_unreadable, load
 from .data.read import read
+from .data.rows import Samples
 from .data.table import Table
 from .errors import ConfigError, DataError, UserError, unknown
 from .files import write

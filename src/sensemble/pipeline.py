@@ -21,8 +21,9 @@ from . import verdict as verdicts
 from .checkpoint import Place
 from .config import Config
 from .data.audit import audit, summary
-from .data.load import Input, Loaded, Samples, check_unreadable, loading, shorten
+from .data.load import Input, Loaded, check_unreadable, loading, shorten
 from .data.read import read
+from .data.rows import Samples
 from .data.table import Table
 from .errors import ConfigError, DataError, unknown
 from .files import read_json, to_json, write, write_json

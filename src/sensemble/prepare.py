@@ -17,7 +17,8 @@ from .data.groups import straddling_groups
 from .data.infer import infer
 from .data.joined import Joined
 from .data.leaks import Target
-from .data.load import Input, Problem, Samples, check_unreadable, load
+from .data.load import Input, Problem, check_unreadable, load
+from .data.rows import Samples
 from .data.split import split
 from .data.table import Table
 from .errors import DataError

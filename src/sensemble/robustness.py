@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from . import evaluate
-from .data.load import CHUNK, Input, Samples, Store
+from .data.load import CHUNK, Input
+from .data.rows import Samples, Store
 from .data.table import is_missing
 from .errors import ConfigError, Unreadable, unknown
 from .metrics.base import Array, Metric, difference

@@ -19,7 +19,7 @@ from torch import nn
 
 from .balance import Balance
 from .checkpoint import Place, learned, load_weights, set_learned
-from .data.load import Samples
+from .data.rows import Samples
 from .errors import ConfigError
 from .files import recover
 from .network import Network

@@ -21,8 +21,9 @@ from . import build
 from . import config as configs
 from .compare.plan import fingerprint
 from .config import Config
-from .data.load import Input, Samples
+from .data.load import Input
 from .data.read import read
+from .data.rows import Samples
 from .data.table import Table
 from .errors import ConfigError, DataError, UserError
 from .files import to_json, write, write_json

@@ -7,7 +7,7 @@ import math
 import torch
 
 from . import evaluate
-from .data.load import Samples
+from .data.rows import Samples
 from .network import Network
 from .objectives.base import Objective
 from .tasks.base import Task

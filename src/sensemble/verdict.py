@@ -22,7 +22,8 @@ from .build import make_network
 from .checkpoint import Place
 from .config import Config
 from .controls import Control
-from .data.load import Input, Samples
+from .data.load import Input
+from .data.rows import Samples
 from .metrics.base import Array, Estimate, difference
 from .stages.run import fit
 from .tasks.base import Answers, Task

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 import sensemble as se
-from sensemble.data.load import balanced
+from sensemble.data.rows import balanced
 from sensemble.data.table import Table
 from sensemble.errors import ConfigError
 from sensemble.files import read_json

@@ -14,7 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from .. import build, evaluate
 from ..data.assign import Positions
 from ..data.folds import folds
-from ..data.load import Input, Samples
+from ..data.load import Input
+from ..data.rows import Samples
 from ..data.table import Table
 from ..errors import DataError
 from ..network import Network

@@ -17,7 +17,7 @@ from torch import nn
 
 from ..checkpoint import Place
 from ..config import Config
-from ..data.load import Samples
+from ..data.rows import Samples
 from ..errors import ConfigError, unknown
 from ..files import recover, remove_folder
 from ..fusion.base import Fusion

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.load import Samples
+from ..data.rows import Samples
 from ..data.table import Table
 from ..errors import ConfigError
 from ..fusion.base import Fusion

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.load import Samples
+from ..data.rows import Samples
 from ..fusion.base import Fusion
 from ..network import Network
 from ..nn.attention import AttentionPool

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data.load import Samples
+from ..data.rows import Samples
 from ..data.table import Table
 from ..errors import ConfigError, DataError, UserError, unknown
 from ..fusion.base import Fusion
