@@ -14,13 +14,8 @@ from sklearn import metrics as reference
 from sensemble.errors import UserError
 from sensemble.metrics import base
 from sensemble.metrics.base import estimate, resample
-from sensemble.metrics.classification import (
-    calibration,
-    classification_metrics,
-    confusion,
-    multilabel_metrics,
-    per_class,
-)
+from sensemble.metrics.by_class import confusion, per_class
+from sensemble.metrics.classification import calibration, classification_metrics, multilabel_metrics
 
 Array = np.ndarray
 

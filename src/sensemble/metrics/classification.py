@@ -15,16 +15,28 @@ Legend: n rows, C classes, K labels of a set, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .base import CELLS, Array, Metric, Statistic, check_finite, chunked, quotient, ratio, tally
-from .curves import Truths, at_name, curves, recall_at
-
-Integers = NDArray[np.integer]
+from .base import Array, Metric, Statistic, check_finite, chunked, quotient, ratio, tally
+from .curves import Truths, curves
+from .decisions import (
+    Integers,
+    balanced_accuracy,
+    checked,
+    decided,
+    defined_where,
+    f1,
+    f1_weighted,
+    macro,
+    mean_of_defined,
+    of_class,
+    precision,
+    ranked,
+    recall,
+)
 
 CLIP = 1e-7
 """The least probability that log loss counts with."""
@@ -67,26 +79,26 @@ def classification_metrics(
     array([0.5])
     """
     num = len(classes)
-    probabilities = _check(probabilities, labels, num)
+    probabilities = checked(probabilities, labels, num)
     predicted = probabilities.argmax(1) if chosen is None else chosen
     truths = labels[:, None] == np.arange(num)  # (n, C)
 
     accuracy = Metric(quotient(predicted == labels))
-    metrics = {"accuracy": accuracy, "balanced_accuracy": Metric(_decided(labels, predicted, num, _balanced_accuracy))}
+    metrics = {"accuracy": accuracy, "balanced_accuracy": Metric(decided(labels, predicted, num, balanced_accuracy))}
     if num == 2:
         wanted = 1 if positive is None else positive
-        for name, score in (("precision", _precision), ("recall", _recall), ("f1", _f1)):
-            metrics[name] = Metric(_decided(labels, predicted, num, _of_class(score, wanted)))
+        for name, score in (("precision", precision), ("recall", recall), ("f1", f1)):
+            metrics[name] = Metric(decided(labels, predicted, num, of_class(score, wanted)))
     else:
         metrics["f1_micro"] = accuracy  # every miss is one false positive and one false negative
-        metrics["precision_macro"] = Metric(_decided(labels, predicted, num, _macro(_precision)))
-        metrics["recall_macro"] = Metric(_decided(labels, predicted, num, _macro(_recall)))
-    metrics["f1_macro"] = Metric(_decided(labels, predicted, num, _macro(_f1)))
-    metrics["f1_weighted"] = Metric(_decided(labels, predicted, num, _f1_weighted))
+        metrics["precision_macro"] = Metric(decided(labels, predicted, num, macro(precision)))
+        metrics["recall_macro"] = Metric(decided(labels, predicted, num, macro(recall)))
+    metrics["f1_macro"] = Metric(decided(labels, predicted, num, macro(f1)))
+    metrics["f1_weighted"] = Metric(decided(labels, predicted, num, f1_weighted))
     against_rest = [wanted] if num == 2 else range(num)
     for name, curve in curves(at_precision).items():
         if name in ("roc_auc", "pr_auc") or num == 2:
-            metrics[name] = Metric(_ranked(probabilities, truths, np.ones_like(truths), against_rest, curve))
+            metrics[name] = Metric(ranked(probabilities, truths, np.ones_like(truths), against_rest, curve))
     metrics["log_loss"] = Metric(quotient(-np.log(np.maximum(probabilities[truths], CLIP))), higher=False)
     squares = ((probabilities - truths) ** 2)[:, against_rest].sum(1)
     metrics["brier"] = Metric(quotient(squares), higher=False)
@@ -137,10 +149,10 @@ def multilabel_metrics(
 
     def f1_micro(weights: Array) -> Array:
         score = ratio(weights @ above.sum(1), weights @ below.sum(1), empty=0)
-        return _where(weights @ scored > 0, score)
+        return defined_where(weights @ scored > 0, score)
 
     def f1_each(weights: Array) -> Array:  # (R, K)
-        return _where(weights @ mask.astype(np.float64) > 0, ratio(weights @ above, weights @ below, empty=0))
+        return defined_where(weights @ mask.astype(np.float64) > 0, ratio(weights @ above, weights @ below, empty=0))
 
     def f1_of(index: int) -> Statistic:
         return lambda weights: f1_each(weights)[:, index]
@@ -149,26 +161,16 @@ def multilabel_metrics(
     metrics = {
         "accuracy": Metric(quotient(scored & ~wrong.any(1), scored)),
         "f1_micro": Metric(f1_micro),
-        "f1_macro": Metric(lambda weights: _mean_of_defined(f1_each(weights))),
+        "f1_macro": Metric(lambda weights: mean_of_defined(f1_each(weights))),
         "f1_samples": Metric(quotient(ratio(above.sum(1), below.sum(1), empty=0), scored)),
         **{
-            name: Metric(_ranked(probabilities, truths, mask, columns, curve))
+            name: Metric(ranked(probabilities, truths, mask, columns, curve))
             for name, curve in curves(at_precision).items()
         },
         "hamming_loss": Metric(quotient(wrong.sum(1), known), higher=False),
         "log_loss": Metric(quotient(surprise.sum(1), known), higher=False),
     }
     return metrics | {f"f1:{name}": Metric(f1_of(index)) for index, name in enumerate(names)}
-
-
-def confusion(labels: Integers, predicted: Integers, num_classes: int) -> NDArray[np.int64]:
-    """`(C, C)` counts: row i, column j holds how many rows of class i were predicted as class j.
-
-    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
-    [[1, 0], [1, 1]]
-    """
-    counts = np.bincount(labels * num_classes + predicted, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
 
 
 def calibration(probabilities: Array, labels: Integers, bins: int = 15) -> list[dict[str, Any]]:
@@ -186,7 +188,7 @@ def calibration(probabilities: Array, labels: Integers, bins: int = 15) -> list[
     Returns:
         For each bin that holds rows: `low`, `high`, the mean `confidence`, the `accuracy`, and `rows`.
     """
-    probabilities = _check(probabilities, labels, probabilities.shape[1])
+    probabilities = checked(probabilities, labels, probabilities.shape[1])
     confidence, hits = probabilities.max(1), probabilities.argmax(1) == labels
     edges, places = _bins(confidence, bins)
     return [
@@ -201,177 +203,6 @@ def calibration(probabilities: Array, labels: Integers, bins: int = 15) -> list[
     ]
 
 
-def per_class(
-    probabilities: Array,
-    labels: Integers,
-    classes: Sequence[str],
-    chosen: Integers | None = None,
-    draws: Array | None = None,
-) -> list[dict[str, Any]]:
-    """For each class its `label`, how many `rows` have it, and its `precision`, `recall` and `f1`.
-
-    Args:
-        probabilities: `(n, C)`.
-        labels: `(n,)` indices of classes.
-        classes: the C labels.
-        chosen: `(n,)` the classes answered, where they are not the most probable ones.
-        draws: `(R, n)` bootstrap resamples: then `intervals`, by score `[low, high]`, from those in which the class
-            occurs.
-    """
-    probabilities = _check(probabilities, labels, len(classes))
-    predicted = probabilities.argmax(1) if chosen is None else chosen
-
-    def count(weights: Array) -> _Counts:
-        return _Counts(weights, labels, predicted, len(classes))
-
-    return _class_rows(classes, count, len(labels), draws)
-
-
-def per_label(
-    probabilities: Array,
-    labels: Integers,
-    mask: Truths,
-    names: Sequence[str],
-    chosen: Truths,
-    draws: Array | None = None,
-    at_precision: float = 0.9,
-) -> list[dict[str, Any]]:
-    """As `per_class`, for sets of labels, over the rows where the label is known; and `recall_at_precision_*`.
-
-    Args:
-        probabilities: `(n, K)`, one a label.
-        labels: `(n, K)` of 0 and 1.
-        mask: `(n, K)`, true = known.
-        names: of the K labels.
-        chosen: `(n, K)` the labels answered.
-        draws: `(R, n)` bootstrap resamples, for `intervals`.
-        at_precision: a share.
-    """
-    truths, predicted = (labels == 1) & mask, chosen & mask
-    rows = _class_rows(names, lambda weights: _SetCounts(weights, truths, predicted), len(labels), draws)
-    name, ones = at_name(at_precision), np.ones((1, len(labels)))
-    for place, row in enumerate(rows):
-        statistic = _ranked(probabilities, truths, mask, [place], recall_at(at_precision))
-        row[name] = float(statistic(ones)[0])
-        if draws is not None:
-            row["intervals"][name] = _ends(statistic(draws))
-    return rows
-
-
-def _class_rows(
-    names: Sequence[str], count: Callable[[Array], _Counts | _SetCounts], num: int, draws: Array | None
-) -> list[dict[str, Any]]:
-    scores: dict[str, Callable[[Any], Array]] = {"precision": _precision, "recall": _recall, "f1": _f1}
-    counts = count(np.ones((1, num)))
-    rows: list[dict[str, Any]] = [
-        {"label": name, "rows": int(counts.real[0, place])}
-        | {key: float(score(counts)[0, place]) for key, score in scores.items()}
-        for place, name in enumerate(names)
-    ]
-    if draws is not None:
-        step = max(1, CELLS // max(1, num))
-        drawn = [count(draws[start : start + step]) for start in range(0, len(draws), step)]
-        for key, score in scores.items():
-            # (R, C): recall needs a row of the class, precision and F1 one that has it or is said to
-            parts = [
-                _where(each.real > 0 if key == "recall" else each.real + each.said > 0, score(each)) for each in drawn
-            ]
-            values = np.concatenate(parts) if parts else np.empty((0, len(names)))
-            for place, row in enumerate(rows):
-                row.setdefault("intervals", {})[key] = _ends(values[:, place])
-    return rows
-
-
-def _ends(values: Array) -> list[float]:
-    """The 2.5th and 97.5th percentile of what is known."""
-    known = values[~np.isnan(values)]
-    return [float(end) for end in np.percentile(known, [2.5, 97.5])] if len(known) else [float("nan")] * 2
-
-
-def _check(probabilities: Array, labels: Integers, num: int) -> Array:
-    probabilities = np.asarray(probabilities, dtype=np.float64)
-    assert probabilities.shape == (len(labels), num), f"{probabilities.shape} for {len(labels)} rows, {num} classes"
-    assert not len(labels) or (labels.min() >= 0 and labels.max() < num), "labels are indices of classes"
-    check_finite(probabilities)
-    return probabilities
-
-
-# Hard decisions.
-
-
-class _Counts:
-    """`(R, C)` weighted rows by class: `real` have it, `said` were predicted it, `hits` both."""
-
-    def __init__(self, weights: Array, labels: Integers, predicted: Integers, num: int) -> None:
-        right = labels == predicted
-        self.real = tally(weights, labels, num)
-        self.said = tally(weights, predicted, num)
-        self.hits = tally(weights[:, right], labels[right], num)
-
-
-class _SetCounts:
-    """The same for sets: `(R, K)` weighted rows by label."""
-
-    def __init__(self, weights: Array, truths: Truths, predicted: Truths) -> None:
-        self.real, self.said, self.hits = (
-            weights @ each.astype(np.float64) for each in (truths, predicted, truths & predicted)
-        )
-
-
-def _decided(labels: Integers, predicted: Integers, num: int, score: Callable[[_Counts], Array]) -> Statistic:
-    return chunked(lambda weights: _where(weights.sum(1) > 0, score(_Counts(weights, labels, predicted, num))))
-
-
-def _precision(counts: _Counts | _SetCounts) -> Array:
-    return ratio(counts.hits, counts.said, empty=0)
-
-
-def _recall(counts: _Counts | _SetCounts) -> Array:
-    return ratio(counts.hits, counts.real, empty=0)
-
-
-def _f1(counts: _Counts | _SetCounts) -> Array:
-    return ratio(2 * counts.hits, counts.real + counts.said, empty=0)
-
-
-def _of_class(score: Callable[[_Counts], Array], index: int) -> Callable[[_Counts], Array]:
-    return lambda counts: score(counts)[:, index]
-
-
-def _macro(score: Callable[[_Counts], Array]) -> Callable[[_Counts], Array]:
-    return lambda counts: _mean_of_defined(_where(counts.real + counts.said > 0, score(counts)))
-
-
-def _balanced_accuracy(counts: _Counts) -> Array:
-    return _mean_of_defined(_where(counts.real > 0, _recall(counts)))
-
-
-def _f1_weighted(counts: _Counts) -> Array:
-    return ratio((counts.real * _f1(counts)).sum(1), counts.real.sum(1))
-
-
-# Ranks.
-
-
-def _ranked(
-    scores: Array, truths: Truths, mask: Truths, columns: Sequence[int], curve: Callable[[Array, Truths], Statistic]
-) -> Statistic:
-    """The mean over columns of the area under a curve, each over its known rows."""
-
-    def statistic(weights: Array) -> Array:
-        areas = []
-        for column in columns:  # outside the chunks, so that a column is sorted once and not kept
-            known = mask[:, column]
-            area = curve(scores[known, column], truths[known, column])
-            areas.append(chunked(area, None if known.all() else known)(weights))
-        return _mean_of_defined(np.stack(areas, 1))  # (R, K) -> (R,)
-
-    return statistic
-
-
-# Probabilities.
-
-
 def _bins(confidence: Array, bins: int) -> tuple[Array, Integers]:
     """The ends of equal bins of [0, 1], `(bins + 1,)`, and in which one each confidence lies."""
     edges = np.linspace(0, 1, bins + 1)
@@ -382,14 +213,3 @@ def _calibration_error(probabilities: Array, hits: Truths, bins: int = 15) -> St
     confidence = probabilities.max(1)
     gaps, places = hits - confidence, _bins(confidence, bins)[1]
     return chunked(lambda weights: ratio(np.abs(tally(weights * gaps, places, bins)).sum(1), weights.sum(1)))
-
-
-def _mean_of_defined(values: Array) -> Array:
-    """`(R, K) -> (R,)`: the mean over what is not NaN."""
-    defined = ~np.isnan(values)
-    return ratio(np.where(defined, values, 0).sum(1), defined.sum(1))
-
-
-def _where(condition: Truths, values: Array) -> Array:
-    """The values where the condition holds, NaN elsewhere."""
-    return np.where(condition, values, np.nan)

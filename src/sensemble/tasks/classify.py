@@ -18,14 +18,8 @@ from torch import Tensor, nn
 from ..data.table import Table
 from ..errors import ConfigError, DataError, unknown
 from ..metrics.base import Array, Metric
-from ..metrics.classification import (
-    calibration,
-    classification_metrics,
-    confusion,
-    multilabel_metrics,
-    per_class,
-    per_label,
-)
+from ..metrics.by_class import confusion, per_class, per_label
+from ..metrics.classification import calibration, classification_metrics, multilabel_metrics
 from ..network import Network
 from ..nn.head import Head
 from ..registry import convert
