@@ -21,9 +21,10 @@ from .data.read import read
 from .data.rows import Samples
 from .data.table import Table
 from .errors import ConfigError, DataError, UserError, unknown
+from .evidence import metrics_file
 from .files import write
 from .network import Network
-from .pipeline import Event, Job, metrics_file, model_files
+from .pipeline import Event, Job, model_files
 from .prepare import cache_of, make_samples
 from .tasks.base import Answers, Task
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
-import os
-import platform
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from . import build, controls, evaluate, transfer
 from . import config as configs
@@ -21,11 +15,12 @@ from . import verdict as verdicts
 from .checkpoint import Place
 from .config import Config
 from .data.audit import audit, summary
-from .data.load import Input, Loaded, check_unreadable, loading, shorten
+from .data.load import Input, Loaded, check_unreadable, loading
 from .data.read import read
 from .data.rows import Samples
 from .data.table import Table
 from .errors import ConfigError, DataError, unknown
+from .evidence import epoch_line, metrics_file, mistakes, score_lines, versions
 from .files import read_json, to_json, write, write_json
 from .history import History, whole_lines
 from .metrics.base import Array
@@ -35,14 +30,11 @@ from .prepare import cache_of, left_out_lines, make_samples, split_tables
 from .registry import load_plugins
 from .report.page import write_report
 from .stages import run as stages
-from .stages.plan import plan
 from .tasks.base import Answers, Task
 from .train import Progress, parameters
 
 EVIDENCE = ("audit", "metrics", "verdict", "details")
 """Parts of a job that a run folder keeps, each in its JSON file."""
-MISTAKES = 12
-"""Worst mistakes shown in a report."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +209,7 @@ class Job:
         log = History(self.folder / "history.jsonl" if self.folder else None, keep=self.resume)
         for progress in steps:
             log.add(progress)
-            text = epoch_line(progress, self.config, self.task.metric) if progress.valid else ""
+            text = epoch_line(progress, self.config, self.task.metric)
             yield Event("fit", text, progress.step, progress.steps, progress)
         self.history = log.lines
         self.task = evaluate.tuned(self.network, self.task, self.parts.get("valid"))
@@ -325,81 +317,6 @@ class Job:
         self.seconds[stage] = round(time.monotonic() - started, 2)
 
 
-def metrics_file(
-    task: Task,
-    found: list[Answers],
-    names: list[tuple[str, ...]],
-    samples: Samples,
-    draws: Array,
-) -> dict[str, Any]:
-    """What `metrics.json` holds, from the answers for each subset of inputs, that of all inputs last."""
-    assert samples.target is not None
-    return {
-        "format": 1,
-        "metric": task.metric,
-        "higher": task.metrics(found[-1], samples.target)[task.metric].higher,
-        "test": evaluate.scores(task, found[-1], samples, draws),
-        "subsets": evaluate.subset_scores(task, found, names, samples, draws),
-    }
-
-
-def score_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """The scores for a terminal."""
-    rows = next(iter(metrics["test"].values()))["rows"]
-    lines = [f"On {rows:,} test rows (95 % interval; trivial baseline):"]
-    for name, each in metrics["test"].items():
-        interval = f"[{each['low']:.3f}, {each['high']:.3f}]"
-        trivial = "-" if math.isnan(each["trivial"]) else f"{each['trivial']:.3f}"
-        lines.append(f"  {name:<18} {each['value']:.3f} {interval:<18} {trivial}")
-    return lines
-
-
-def epoch_line(progress: Progress, config: Config, metric: str) -> str:
-    """One epoch for a terminal."""
-    assert progress.valid is not None
-    star = " *" if progress.best else ""
-    stages = plan(config.stages, config.train, list(config.specs))
-    epochs = {stage.name: stage.settings.epochs for stage in stages}.get(progress.stage, stages[0].settings.epochs)
-    if metric not in progress.valid:  # a self-supervised stage
-        metric = next(iter(progress.valid))
-    about = f"{progress.stage}: " if progress.stage else ""
-    about = f"{about}epoch {progress.epoch}/{epochs}"
-    return (
-        f"{about}  loss {progress.loss:.4f}  valid {metric} {progress.valid[metric]:.4f}{star}"
-        f"  {progress.rows_per_second:,.0f} rows/s  {progress.seconds:.0f} s"
-    )
-
-
-def mistakes(task: Task, answers: Answers, samples: Samples, inputs: list[Input]) -> list[dict[str, Any]]:
-    """The rows that surprised the model most, with what they hold."""
-    assert samples.target is not None
-    surprise = task.surprise(answers, samples.target)
-    truth, records = task.truth(samples.target), task.records(answers)
-    columns = {item.column: samples.table.column(item.column) for item in inputs}
-    result = []
-    for position in np.argsort(-surprise, kind="stable")[:MISTAKES].tolist():
-        shown: dict[str, Any] = {}
-        for item in inputs:
-            store = samples.stores[item.name]
-            place = int(store.index[position])
-            raw = columns[item.column][position]
-            if place >= 0:
-                shown[item.name] = item.modality.show(store.raws[place])
-            else:
-                shown[item.name] = None if raw is None else {"unreadable": shorten(raw)}
-        prediction = records[position].get("prediction", records[position])
-        result.append(
-            {
-                "row": samples.table.row(position),
-                "truth": truth[position],
-                "prediction": prediction,
-                "score": float(surprise[position]),
-                "inputs": shown,
-            }
-        )
-    return result
-
-
 def model_files(config: Config, inputs: list[Input], task: Task) -> dict[str, str]:
     """The text files that stand beside a model's weights and rebuild it."""
     state = to_json(build.state(inputs, task))
@@ -410,13 +327,3 @@ def safe_name(name: str) -> str:
     """An input's name as a folder name."""
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
     return plain if plain == name else f"{plain}-{sum(name.encode()) % 9973}"
-
-
-def versions() -> dict[str, str]:
-    """What a run was made with."""
-    names = ("sensemble", "torch", "numpy", "tokenizers", "scikit-learn")
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-        "cores": str(os.cpu_count()),
-    }

@@ -25,7 +25,7 @@ from .base import DATA, JSON, argument, command, print_json
 def blend(options: argparse.Namespace) -> int:
     """Combines trained runs and scores the whole beside its parts."""
     from ..blend import Blend, lines
-    from ..pipeline import score_lines
+    from ..evidence import score_lines
 
     if options.valid and Path(options.valid).absolute() == Path(options.data).absolute():
         raise ConfigError("blend: --valid and DATA are one file; what is fitted on rows cannot be scored on them")

@@ -102,8 +102,8 @@ def fit(options: argparse.Namespace) -> int:
 )
 def evaluate(options: argparse.Namespace) -> int:
     """Scores a run on labelled rows."""
+    from ..evidence import score_lines
     from ..files import write_json
-    from ..pipeline import score_lines
 
     metrics = load_model(options.run_folder).evaluate(options.data)
     if options.output:
