@@ -26,7 +26,7 @@ INPUTS = {"age": "number", "kind": "category"}
 TRAIN = {"epochs": 2, "batch": 8, "lr": 1e-2, "patience": 0, "device": "cpu", "checkpoint": 0.0}
 STAGES = [
     {"name": "hidden", "task": "masked"},
-    {"name": "alone", "inputs": ["kind"], "head": "own"},
+    {"name": "alone", "inputs": ["kind"], "head": "own", "rows": {"label": ["yes", "no"]}},
     {"name": "end", "train": ["fusion", "head"]},
 ]
 
