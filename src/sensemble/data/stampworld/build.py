@@ -11,7 +11,7 @@ import numpy as np
 from .asking import Ask, Balance
 from .captions import caption_clip, caption_picture, lay_out, tell, translate_caption
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
-from .dialogue import talk, teach_thing
+from .dialogue import talk, teach_it
 from .questions import ask_picture, state_picture, teach_picture
 from .sample import Random, clip, pick, picture
 from .scene import NOVELTIES, SHAPES, Scene, held_out
@@ -127,15 +127,14 @@ def _picture(
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **vars(each)} for place, each in enumerate(said, 1)]
     if describes:  # whoever is to answer about pictures must first learn to look at one
-        whole = _describe("describe", lay_out(scene, language), scene, language, random)
-        taught = [whole, *(_long(*each, scene) for each in teach_picture(scene, language, random))]
-        rows["vqa"] += [{"image": file, **row} for row in taught]
-        plain = {**dict.fromkeys(rows["dialogue"][0]), "image": file, "coreference": False}
-        rows["dialogue"].append({**plain, **whole, "answer": lay_out(scene, language, sizes=True)})
-        rows["dialogue"] += [
-            {**plain, **_long("thing", question, answer, scene), "history": history, "coreference": history is not None}
-            for question, answer, history in teach_thing(scene, language, random)
-        ]
+        looks = [_describe("describe", lay_out(scene, language), scene, language, random)]
+        looks += [_long(*each, scene) for each in teach_picture(scene, language, random)]
+        rows["vqa"] += [{"image": file, **row} for row in looks]
+        plain = {**dict.fromkeys(rows["dialogue"][0]), "image": file}
+        looks = [{**row, "coreference": False} for row in looks if row["type"] in (DESCRIBE, "thing")]
+        for history, question, answer in teach_it(scene, language, random):
+            looks.append({**_long("thing", question, answer, scene), "history": history, "coreference": True})
+        rows["dialogue"] += [{**plain, **row} for row in looks]
     return rows
 
 

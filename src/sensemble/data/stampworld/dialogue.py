@@ -122,27 +122,25 @@ def talk(
     return _rounds(scene, said, language, random)
 
 
-def teach_thing(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str | None]]:
-    """Questions that teach looking: all there is to say of each thing that has a name, asked by its name and as "it".
-
-    One long answer teaches where to look for a thing; of answers of one word it takes several times as many.
+def teach_it(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str]]:
+    """Second rounds of short dialogues that ask for all there is to say of "it": they teach what "it" is.
 
     Args:
         scene: the picture's.
         language: of the words.
-        random: chooses what was said of "it" before.
+        random: chooses what was asked before.
 
     Returns:
-        Question, answer, and the history where the question needs one.
+        History, question and answer, one of each thing that has a name.
     """
     opening = language.templates["picture with"][0].format(len(scene.things))
-    taught: list[tuple[str, str, str | None]] = []
+    taught = []
     for thing, name in scene.named:
-        answer = tell_thing(thing, ("size", "colour", "where"), language)
-        before = pick(random, list(_attributes(scene, thing, name))).ask
-        turn = Turn(before.text(language, random), language.word(before.answer))
-        taught.append((language.say(language.templates["thing"][0], (name,)), answer, None))
-        taught.append((language.templates["it"][0], answer, write_history([turn], opening)))
+        first = pick(random, list(_attributes(scene, thing, name))).ask
+        before = Turn(first.text(language, random), language.word(first.answer))
+        history = write_history([before], opening)
+        assert history is not None
+        taught.append((history, language.templates["it"][0], tell_thing(thing, language)))
     return taught
 
 

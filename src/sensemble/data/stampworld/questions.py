@@ -12,7 +12,7 @@ from itertools import combinations, permutations, product
 
 from .asking import Ask, Balance, allowed
 from .sample import Random, shuffled
-from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Scene, Thing, held_out
+from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing, held_out
 from .words import Language
 
 YES_NO = ("exists", "relation", "same")
@@ -24,7 +24,7 @@ PLACES = (
     *("bottom left", "bottom middle", "bottom right"),
 )
 PAIRS = 3
-"""Pairs of things that a training picture's rows describe."""
+"""Pairs of things that a training picture's rows tell of, and as many that they compare."""
 MOST = 4
 """The highest count that is asked for, so that counts are answered from 0 to 4."""
 
@@ -62,7 +62,7 @@ def state_picture(scene: Scene, balance: Balance, random: Random, *, kinds: Sequ
 
 
 def teach_picture(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str]]:
-    """Questions with long answers, which teach to look and to count: type, question and answer of each.
+    """Questions with long answers, which teach to look, compare and count many times as fast as answers of one word.
 
     Args:
         scene: the picture's.
@@ -70,21 +70,28 @@ def teach_picture(scene: Scene, language: Language, random: Random) -> list[tupl
         random: chooses the pairs.
 
     Returns:
-        Colour and place of two things each, up to `PAIRS` times (`pair`), and how many there are of each kind (`each`).
+        Type, question and answer of each: what there is to say of each thing that has a name (`thing`), of two of them
+        (`pair`), how two stand to each other (`between`), and how many there are of each kind (`each`).
     """
-    taught = []
-    for pair in shuffled(random, list(permutations(scene.named, 2)))[:PAIRS]:
-        question = language.say(language.templates["pair"][0], [name for _, name in pair])
-        answer = language.listed([tell_thing(thing, ("colour", "where"), language) for thing, _ in pair])
-        taught.append(("pair", question, answer))
+    taught: list[tuple[str, tuple[Name, ...], str]] = []
+    for thing, name in scene.named:
+        taught.append(("thing", (name,), tell_thing(thing, language)))
+    pairs = shuffled(random, list(permutations(scene.named, 2)))[: 2 * PAIRS]
+    for (one, first), (other, second) in pairs[::2]:
+        told = [tell_thing(thing, language) for thing in (one, other)]
+        taught.append(("pair", (first, second), language.listed(told)))
+    for (one, first), (other, second) in pairs[1::2]:
+        sides = [language.word(f"is {side}") for side in RELATIONS if one.is_(side, other)]
+        taught.append(("between", (first, second), language.comma.join(sides)))
     counts = Counter(thing.kind for thing in scene.things)
     listed = [language.gap.join([language.word(kind), str(counts[kind])]) for kind in sorted(counts)]
-    return [*taught, ("each", language.templates["each"][0], language.comma.join(listed))]
+    taught.append(("each", (), language.comma.join(listed)))
+    return [(kind, language.say(language.templates[kind][0], names), answer) for kind, names, answer in taught]
 
 
-def tell_thing(thing: Thing, attributes: Sequence[str], language: Language) -> str:
-    """Some of a thing's attributes in words: "small, red, top left"."""
-    return language.comma.join(language.word(value(thing, attribute)) for attribute in attributes)
+def tell_thing(thing: Thing, language: Language) -> str:
+    """All there is to say of a thing: "small, red, top left"."""
+    return language.comma.join(language.word(value(thing, key)) for key in ("size", "colour", "where"))
 
 
 def _yes_no(scene: Scene, random: Random) -> list[str]:
