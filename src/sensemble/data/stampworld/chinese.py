@@ -64,7 +64,6 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "thing": ("描述一下{0:the}。",),
     "it": ("描述一下它。",),
     "pair": ("描述一下{0:the}和{1:the}。",),
-    "between": ("{0:the}在{1:the}的哪边？",),
     "each": ("每种东西各有几个？",),
     "tell": ("发生了什么？", "每样东西做了什么？"),
     "stays": ("不动",),

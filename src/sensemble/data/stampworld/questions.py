@@ -24,7 +24,7 @@ PLACES = (
     *("bottom left", "bottom middle", "bottom right"),
 )
 PAIRS = 3
-"""Pairs of things that a training picture's rows tell of, and as many that they compare."""
+"""Pairs of things that a training picture's rows tell of."""
 MOST = 4
 """The highest count that is asked for, so that counts are answered from 0 to 4."""
 
@@ -62,7 +62,7 @@ def state_picture(scene: Scene, balance: Balance, random: Random, *, kinds: Sequ
 
 
 def teach_picture(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str]]:
-    """Questions with long answers, which teach to look, compare and count many times as fast as answers of one word.
+    """Questions with long answers, which teach to look and to count many times as fast as answers of one word.
 
     Args:
         scene: the picture's.
@@ -71,18 +71,14 @@ def teach_picture(scene: Scene, language: Language, random: Random) -> list[tupl
 
     Returns:
         Type, question and answer of each: what there is to say of each thing that has a name (`thing`), of two of them
-        (`pair`), how two stand to each other (`between`), and how many there are of each kind (`each`).
+        (`pair`), and how many there are of each kind (`each`).
     """
     taught: list[tuple[str, tuple[Name, ...], str]] = []
     for thing, name in scene.named:
         taught.append(("thing", (name,), tell_thing(thing, language)))
-    pairs = shuffled(random, list(permutations(scene.named, 2)))[: 2 * PAIRS]
-    for (one, first), (other, second) in pairs[::2]:
-        told = [tell_thing(thing, language) for thing in (one, other)]
-        taught.append(("pair", (first, second), language.listed(told)))
-    for (one, first), (other, second) in pairs[1::2]:
-        sides = [language.word(f"is {side}") for side in RELATIONS if one.is_(side, other)]
-        taught.append(("between", (first, second), language.comma.join(sides)))
+    for pair in shuffled(random, list(permutations(scene.named, 2)))[:PAIRS]:
+        told = [tell_thing(thing, language) for thing, _ in pair]
+        taught.append(("pair", tuple(name for _, name in pair), language.listed(told)))
     counts = Counter(thing.kind for thing in scene.things)
     listed = [language.gap.join([language.word(kind), str(counts[kind])]) for kind in sorted(counts)]
     taught.append(("each", (), language.comma.join(listed)))

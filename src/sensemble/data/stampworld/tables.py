@@ -152,7 +152,7 @@ translation/  one such caption, the same without its colours (uncoloured), which
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
             colour, compare, where, kind_at and colour_at (what stands where); for training also rows with long
             answers: what stands in each place (type describe), all there is to say of a thing (thing) and of two
-            (pair), how two stand to each other (between), and how many there are of each kind (each)
+            (pair), and how many there are of each kind (each)
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
             coreference is true where the question means nothing without the history. For training also rows of types
