@@ -76,12 +76,15 @@ def percent(place: float | None) -> str:
 def metric(name: Any) -> str:
     """A metric's name in words.
 
-    >>> metric("roc_auc"), metric("macro_f1"), metric("price.rmse")
-    ('ROC AUC', 'macro F1', 'price.RMSE')
+    >>> metric("roc_auc"), metric("macro_f1"), metric("price.rmse"), metric("rouge_l"), metric("chrf")
+    ('ROC AUC', 'macro F1', 'price.RMSE', 'ROUGE L', 'chrF')
     """
     words = re.split(r"([_.])", str(name))
     known = [word.upper() if word in _ACRONYMS or re.fullmatch(r"f\d", word) else word for word in words]
-    return "".join(known).replace("_", " ").replace("r2", "R²").replace("cider", "CIDEr")
+    text = "".join(known).replace("_", " ")
+    for plain, written in {"r2": "R²", "cider": "CIDEr", "chrf": "chrF", "ROUGE l": "ROUGE L"}.items():
+        text = text.replace(plain, written)
+    return text
 
 
 def listed(names: Iterable[str]) -> str:
