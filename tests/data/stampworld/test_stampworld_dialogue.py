@@ -9,8 +9,7 @@ import pytest
 
 from sensemble.data.stampworld import controls
 from sensemble.data.stampworld.asking import Balance
-from sensemble.data.stampworld.dialogue import ANSWERS, Round, talk, teach_it
-from sensemble.data.stampworld.questions import value
+from sensemble.data.stampworld.dialogue import ANSWERS, Round, talk, teach, value
 from sensemble.data.stampworld.sample import picture
 from sensemble.data.stampworld.scene import COLOURS, SHAPES, Scene, Thing
 from sensemble.data.stampworld.words import language
@@ -171,17 +170,18 @@ class Reader:
         return [thing for thing in self.scene.things if colour in ("", thing.colour) and thing.kind == kind]
 
 
-def test_all_is_told_of_it_after_a_round_about_it() -> None:
+def test_all_is_told_of_each_thing_by_its_name_and_as_it() -> None:
     for seed in range(30):
         random = np.random.default_rng(seed)
         scene = picture(random)
-        taught = teach_it(scene, language("en"), random)
-        assert len(taught) == len(scene.named) > 0
-        for (thing, _), (history, question, answer) in zip(scene.named, taught, strict=True):
-            assert question == "Describe it." and history.count("[Q]") == 1
-            assert answer == f"{thing.size}, {thing.colour}, {value(thing, 'where')}"
-            first, said = history.split("[Q] ")[1].split(" [A] ")
+        taught = teach(scene, language("en"), random)
+        assert len(taught) == 2 * len(scene.named) > 0
+        for (named, told, none), (it, again, history) in zip(taught[::2], taught[1::2], strict=True):
+            (thing,) = Reader(scene).named(named)
+            assert told == again == f"{thing.size}, {thing.colour}, {value(thing, 'where')}"
+            assert none is None and it == "Describe it." and history is not None and history.count("[Q]") == 1
+            first, answer = history.split("[Q] ")[1].split(" [A] ")
             reader = Reader(scene)
-            assert reader.read(first, said) == said and reader.it == thing
-        chinese = "".join(text for row in teach_it(scene, language("zh"), random) for text in row)
+            assert reader.read(first, answer) == answer and reader.it == thing
+        chinese = "".join(text for row in teach(scene, language("zh"), random) for text in row if text)
         assert not re.search("[A-Za-z]", re.sub(r"\[[CQA]\]", "", chinese)), chinese

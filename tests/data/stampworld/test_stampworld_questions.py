@@ -87,29 +87,8 @@ class TestPictures:
             assert len(wholes) == (1 if made.split == "train" else 0)
             wanted = ["nothing"] * 9
             for thing in made.scene.things:
-                wanted[PLACES.index(place(thing))] = f"{thing.size} {' '.join(thing.look)}"
+                wanted[PLACES.index(place(thing))] = " ".join(thing.look)
             assert all(text.split(", ") == wanted for text in wholes)
-
-    def test_training_alone_has_rows_with_long_answers(self) -> None:
-        for made in build(40, seed=0, kind="pictures", language=ENGLISH):
-            scene = made.scene
-            rows = [row for row in made.rows["vqa"] if row["type"] in ("thing", "pair", "each")]
-            if made.split != "train":
-                assert not rows
-                continue
-            named = {" ".join(part for part in name if part): thing for thing, name in scene.named}
-            told = {name: f"{thing.size}, {thing.colour}, {place(thing)}" for name, thing in named.items()}
-            assert {row["question"]: row["answer"] for row in rows if row["type"] == "thing"} == {
-                f"Describe the {name}.": text for name, text in told.items()
-            }
-            (each,) = (row["answer"] for row in rows if row["type"] == "each")
-            kinds = Counter(thing.kind for thing in scene.things)
-            assert each == ", ".join(f"{kind} {kinds[kind]}" for kind in sorted(kinds))
-            pairs = [row for row in rows if row["type"] == "pair"]
-            assert 1 <= len({row["question"] for row in pairs}) == len(pairs) <= 3
-            for row in pairs:
-                first, second = row["question"].removeprefix("Describe the ").removesuffix(".").split(" and the ")
-                assert first != second and row["answer"] == f"{told[first]} and {told[second]}"
 
     def test_a_control_finds_a_bias_that_is_there(self) -> None:
         biased = [{"question": f"q{n % 2}", "answer": "ab"[n % 2], "type": "t", "image": n} for n in range(10)]
@@ -216,9 +195,6 @@ def test_chinese_asks_the_same_of_the_same_scenes(kind: str, table: str) -> None
             elif a["type"] == "describe":
                 for one, other in zip(a["answer"].split(", "), b["answer"].split("、"), strict=True):
                     assert (one == "nothing") == (other == "空")
-            elif a["type"] in ("thing", "pair", "each"):
-                assert len(re.split(", | and ", a["answer"])) == len(re.split("[、和]", b["answer"]))
-                assert re.findall("[0-9]", a["answer"]) == re.findall("[0-9]", b["answer"])
             else:
                 assert language("zh").word({"as many": "equal"}.get(a["answer"], a["answer"])) == b["answer"]
             assert not re.search("[A-Za-z]", b["question"])

@@ -11,8 +11,8 @@ import numpy as np
 from .asking import Ask, Balance
 from .captions import caption_clip, caption_picture, lay_out, tell, translate_caption
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
-from .dialogue import talk, teach_it
-from .questions import ask_picture, state_picture, teach_picture
+from .dialogue import talk, teach
+from .questions import ask_picture, state_picture
 from .sample import Random, clip, pick, picture
 from .scene import NOVELTIES, SHAPES, Scene, held_out
 from .words import Language
@@ -30,6 +30,8 @@ DIALOGUES = 3
 """Of the pictures that are not for training, one in so many has a dialogue."""
 DESCRIBE = "describe"
 """The type of a training row that asks for all there is, and so needs all of it."""
+THING = "thing"
+"""The type of a training row that asks for all there is to say of one thing."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,9 @@ def _picture(
         {"image": file, **_question(ask, language, random)}
         for ask in ask_picture(scene, asked, random, kinds=kinds, sets=QUESTION_SETS)
     ]
+    if describes:
+        whole = _describe("describe", lay_out(scene, language), scene, language, random)
+        rows["vqa"].append({"image": file, **whole})
     rows["classify"] = [
         {
             "image": file,
@@ -126,15 +131,13 @@ def _picture(
     if talks:
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **vars(each)} for place, each in enumerate(said, 1)]
-    if describes:  # whoever is to answer about pictures must first learn to look at one
-        looks = [_describe("describe", lay_out(scene, language), scene, language, random)]
-        looks += [_long(*each, scene) for each in teach_picture(scene, language, random)]
-        rows["vqa"] += [{"image": file, **row} for row in looks]
-        plain = {**dict.fromkeys(rows["dialogue"][0]), "image": file}
-        looks = [{**row, "coreference": False} for row in looks if row["type"] in (DESCRIBE, "thing")]
-        for history, question, answer in teach_it(scene, language, random):
-            looks.append({**_long("thing", question, answer, scene), "history": history, "coreference": True})
-        rows["dialogue"] += [{**plain, **row} for row in looks]
+        if describes:  # whoever is to talk about a picture must first learn to look at one
+            plain = {**dict.fromkeys(rows["dialogue"][0]), "image": file, "novel": scene.novel}
+            answer = lay_out(scene, language, sizes=True)
+            rows["dialogue"].append({**plain, **whole, "answer": answer, "coreference": False})
+            for question, answer, history in teach(scene, language, random):
+                told = {"question": question, "answer": answer, "type": THING, "coreference": history is not None}
+                rows["dialogue"].append({**plain, **told, "history": history})
     return rows
 
 
@@ -176,12 +179,8 @@ def _question(ask: Ask, language: Language, random: Random) -> Row:
 
 def _describe(key: str, answer: str, scene: Scene, language: Language, random: Random) -> Row:
     """A row that asks for all there is: one of them teaches more about looking than many questions do."""
-    return _long(DESCRIBE, pick(random, language.templates[key]), answer, scene)
-
-
-def _long(kind: str, question: str, answer: str, scene: Scene) -> Row:
-    """A row that only teaches."""
-    return {"question": question, "answer": answer, "type": kind, "novel": scene.novel}
+    question = pick(random, language.templates[key])
+    return {"question": question, "answer": answer, "type": DESCRIBE, "novel": scene.novel}
 
 
 def _captions(captions: Sequence[str]) -> Row:

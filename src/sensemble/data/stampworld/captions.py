@@ -102,16 +102,17 @@ def describe(scene: Scene, language: Language, random: Random, *, number: int) -
     return [forms[turn % len(forms)].format(verb, listed) for turn in range(number)]
 
 
-def lay_out(scene: Scene, language: Language) -> str:
-    """What stands in each of the nine places of a picture, in reading order, with the size of each."""
+def lay_out(scene: Scene, language: Language, *, sizes: bool = False) -> str:
+    """What stands in each of the nine places of a picture, in reading order, on demand with the size of each."""
     here = {(thing.y // CELL, thing.x // CELL): thing for thing in scene.things}
     (nothing,) = language.templates["nothing"]
     cells = product(range(SPAN // CELL), repeat=2)
-    return language.comma.join(_seen(here[cell], language) if cell in here else nothing for cell in cells)
+    return language.comma.join(_seen(here[cell], language, sizes) if cell in here else nothing for cell in cells)
 
 
-def _seen(thing: Thing, language: Language) -> str:
-    return language.gap.join([language.word(thing.size), format(language.noun(thing.look), "bare")])
+def _seen(thing: Thing, language: Language, size: bool) -> str:
+    look = format(language.noun(thing.look), "bare")
+    return language.gap.join([language.word(thing.size), look]) if size else look
 
 
 def tell(scene: Scene, language: Language) -> str:

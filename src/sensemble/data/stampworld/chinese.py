@@ -63,8 +63,6 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "nothing": ("空",),
     "thing": ("描述一下{0:the}。",),
     "it": ("描述一下它。",),
-    "pair": ("描述一下{0:the}和{1:the}。",),
-    "each": ("每种东西各有几个？",),
     "tell": ("发生了什么？", "每样东西做了什么？"),
     "stays": ("不动",),
     "sounds": ("发声",),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..turns import Turn, write_history
 from .asking import Ask, Balance
-from .questions import PLACES, options, tell_thing, value
+from .questions import PLACES, options, place
 from .sample import Random, pick, shuffled
 from .scene import COLOURS, RADIUS, RELATIONS, SHAPES, Name, Scene, Thing
 from .words import Language
@@ -122,25 +122,27 @@ def talk(
     return _rounds(scene, said, language, random)
 
 
-def teach_it(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str]]:
-    """Second rounds of short dialogues that ask for all there is to say of "it": they teach what "it" is.
+def teach(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str | None]]:
+    """Questions that teach looking: all there is to say of each thing that has a name, asked by its name and as "it".
+
+    One long answer teaches where to look for a thing; of answers of one word it takes several times as many.
 
     Args:
         scene: the picture's.
         language: of the words.
-        random: chooses what was asked before.
+        random: chooses what was said of "it" before.
 
     Returns:
-        History, question and answer, one of each thing that has a name.
+        Question, answer, and the history where the question needs one.
     """
     opening = language.templates["picture with"][0].format(len(scene.things))
-    taught = []
+    taught: list[tuple[str, str, str | None]] = []
     for thing, name in scene.named:
-        first = pick(random, list(_attributes(scene, thing, name))).ask
-        before = Turn(first.text(language, random), language.word(first.answer))
-        history = write_history([before], opening)
-        assert history is not None
-        taught.append((history, language.templates["it"][0], tell_thing(thing, language)))
+        answer = language.comma.join(language.word(value(thing, key)) for key in ("size", "colour", "where"))
+        before = pick(random, list(_attributes(scene, thing, name))).ask
+        turn = Turn(before.text(language, random), language.word(before.answer))
+        taught.append((language.say(language.templates["thing"][0], (name,)), answer, None))
+        taught.append((language.templates["it"][0], answer, write_history([turn], opening)))
     return taught
 
 
@@ -225,6 +227,13 @@ def _pairs(scene: Scene) -> Iterator[_Move]:
 def _other(one: Thing, other: Thing, asked: str) -> Iterator[_Move]:
     """ "And the other one?" """
     yield _Move(Ask(asked, (), value(other, asked), "other", (other.look,)), True, focus=other, asked=asked)
+
+
+def value(thing: Thing, attribute: str) -> str:
+    """A thing's `colour`, its `size`, or `where` it is: the ninth of the picture."""
+    if attribute == "where":
+        return place(thing)
+    return thing.colour if attribute == "colour" else thing.size
 
 
 def _rounds(scene: Scene, said: Sequence[tuple[str, _Move]], language: Language, random: Random) -> list[Round]:

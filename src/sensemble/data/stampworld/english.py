@@ -39,8 +39,6 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "nothing": ("nothing",),
     "thing": ("Describe {0:the}.",),
     "it": ("Describe it.",),
-    "pair": ("Describe {0:the} and {1:the}.",),
-    "each": ("How many of each kind are there?",),
     "tell": ("What happens?", "What does each thing do?"),
     "stays": ("stays",),
     "sounds": ("heard",),

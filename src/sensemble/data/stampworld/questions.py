@@ -6,14 +6,12 @@ alone is right once in four, whatever it learned; `asking.Balance` sees to it th
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations, permutations, product
 
 from .asking import Ask, Balance, allowed
 from .sample import Random, shuffled
-from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Name, Scene, Thing, held_out
-from .words import Language
+from .scene import CELL, COLOURS, RELATIONS, SHAPES, SPAN, Scene, Thing, held_out
 
 YES_NO = ("exists", "relation", "same")
 OPEN = ("count", "colour", "compare", "where", "kind_at", "colour_at")
@@ -23,8 +21,6 @@ PLACES = (
     *("middle left", "centre", "middle right"),
     *("bottom left", "bottom middle", "bottom right"),
 )
-PAIRS = 3
-"""Pairs of things that a training picture's rows tell of."""
 MOST = 4
 """The highest count that is asked for, so that counts are answered from 0 to 4."""
 
@@ -59,35 +55,6 @@ def state_picture(scene: Scene, balance: Balance, random: Random, *, kinds: Sequ
     first, second = _yes_no(scene, random)
     asks = balance.opposites(options(first, scene, kinds), options(second, scene, kinds), random)
     return [Ask(ask.type, ask.topic, ask.answer, f"say {ask.type}", ask.about) for ask in asks]
-
-
-def teach_picture(scene: Scene, language: Language, random: Random) -> list[tuple[str, str, str]]:
-    """Questions with long answers, which teach to look and to count many times as fast as answers of one word.
-
-    Args:
-        scene: the picture's.
-        language: of the words.
-        random: chooses the pairs.
-
-    Returns:
-        Type, question and answer of each: what there is to say of each thing that has a name (`thing`), of two of them
-        (`pair`), and how many there are of each kind (`each`).
-    """
-    taught: list[tuple[str, tuple[Name, ...], str]] = []
-    for thing, name in scene.named:
-        taught.append(("thing", (name,), tell_thing(thing, language)))
-    for pair in shuffled(random, list(permutations(scene.named, 2)))[:PAIRS]:
-        told = [tell_thing(thing, language) for thing, _ in pair]
-        taught.append(("pair", tuple(name for _, name in pair), language.listed(told)))
-    counts = Counter(thing.kind for thing in scene.things)
-    listed = [language.gap.join([language.word(kind), str(counts[kind])]) for kind in sorted(counts)]
-    taught.append(("each", (), language.comma.join(listed)))
-    return [(kind, language.say(language.templates[kind][0], names), answer) for kind, names, answer in taught]
-
-
-def tell_thing(thing: Thing, language: Language) -> str:
-    """All there is to say of a thing: "small, red, top left"."""
-    return language.comma.join(language.word(value(thing, key)) for key in ("size", "colour", "where"))
 
 
 def _yes_no(scene: Scene, random: Random) -> list[str]:
@@ -171,13 +138,6 @@ def colour_at(scene: Scene, kinds: Sequence[str]) -> Iterator[Ask]:
     """The colour of what stands in a ninth of the picture."""
     for thing in scene.things:
         yield Ask("colour_at", (f"at {place(thing)}",), thing.colour, about=(thing.look,))
-
-
-def value(thing: Thing, attribute: str) -> str:
-    """A thing's `colour`, its `size`, or `where` it is: the ninth of the picture."""
-    if attribute == "where":
-        return place(thing)
-    return thing.colour if attribute == "colour" else thing.size
 
 
 def place(thing: Thing) -> str:

@@ -150,13 +150,13 @@ captions/   three captions a picture: all counts of colour and kind, a relation,
 translation/  one such caption, the same without its colours (uncoloured), which only the picture tells then, and its
             translation into the other language, zh or en, with them
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,
-            colour, compare, where, kind_at and colour_at (what stands where); for training also rows with long
-            answers: what stands in each place (type describe), all there is to say of a thing (thing) and of two
-            (pair), and how many there are of each kind (each)
+            colour, compare, where, kind_at and colour_at (what stands where); for training also one that asks for
+            what stands in each place (type describe)
 classify/   two statements a picture, one right and one wrong
 dialogue/   5 to 10 rounds about each training picture and each third other one: history, question, 20 candidates;
-            coreference is true where the question means nothing without the history. For training also rows of types
-            describe and thing, without candidates; things are asked for by name and, after a round about them, as "it"
+            coreference is true where the question means nothing without the history. For training also rows without
+            candidates: what stands in each place, with its size (type describe), and all there is to say of each
+            thing that has a name (type thing), asked by that name and, after a round about it, as "it"
 """,
     "clips": """
 captions/   two captions a clip: what moves, in order, what stays, what is heard
