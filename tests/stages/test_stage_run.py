@@ -182,6 +182,14 @@ def test_a_stage_learns_from_the_rows_it_names(
     assert records[-1].rows == 2 * len(chosen) + 10
 
 
+def test_a_validation_table_without_the_column_validates_nothing(built: Callable[..., Any]) -> None:
+    network, task, samples, _ = built("gate", **INPUTS)
+    frame = pd.DataFrame({"other": range(len(samples))})
+    bare = replace(samples, table=Table(frame, "valid.csv"))
+    records = list(fit(network, task, samples, bare, config_of([{"rows": {"label": "yes"}}, {}])))
+    assert {record.stage for record in records if record.valid} == {"stage 2"}
+
+
 def test_rows_that_nobody_has_are_refused(built: Callable[..., Any]) -> None:
     network, task, samples, _ = built("gate", **INPUTS)
     with pytest.raises(ConfigError, match="no training row has what the stage 'stage 1' learns from"):

@@ -173,8 +173,9 @@ def _learn(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
 
 
 def _check(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
-    """The rows that choose its epoch."""
-    samples = _named(samples, stage)
+    """The rows that choose its epoch; none where the table lacks what would tell them."""
+    known = set(stage.rows or ()) <= set(samples.table.columns)
+    samples = _named(samples, stage) if known else samples.take(np.arange(0))
     shown = stage.valid_inputs or stage.inputs
     return samples.only(list(names)) if shown is None and stage.task is None else _seeing(samples, shown or names)
 
