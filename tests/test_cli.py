@@ -233,16 +233,29 @@ def test_runs_as_a_module() -> None:
     assert shown == lines("-c", "from sensemble.cli import main; main(['--version'])")
 
 
-@pytest.mark.parametrize(("given", "wanted"), [({}, "1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
-                                               ({"GOMP_SPINCOUNT": "7"}, "7")])  # fmt: skip
-def test_threads_look_a_while_before_they_sleep(
-    given: dict[str, str], wanted: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("given", "load", "wanted"),
+    [
+        ({}, "0.91 0.40 0.30 1/90 4711", None),
+        ({}, "0.91 0.40 0.30 2/90 4711", "1000"),
+        ({}, None, "1000"),
+        ({}, "no numbers", "1000"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, None, None),
+        ({"GOMP_SPINCOUNT": "7"}, None, "7"),
+    ],
+)
+def test_threads_sleep_soon_unless_the_machine_is_idle(
+    given: dict[str, str], load: str | None, wanted: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
         monkeypatch.setenv(name, "")  # so that it is put back afterwards
         monkeypatch.delenv(name)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("sensemble.cli.LOAD", tmp_path / "loadavg")
+    if load is not None:
+        (tmp_path / "loadavg").write_text(load)
     assert main(["audit", str(write_table(tmp_path / "t.csv", 20)), "--target", "kind"]) == 0
     assert os.environ.get("GOMP_SPINCOUNT") == wanted
 

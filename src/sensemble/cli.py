@@ -6,13 +6,15 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .errors import UserError, unknown
 from .parser import make_parser
 
 SPINS = "1000"
-"""How often a thread that waits for others looks before it sleeps. Without looking, small models train half as fast on
-an idle machine; with the usual 300,000 times, several times slower on a busy one. See benchmarks/waiting.py."""
+"""How often a thread that waits for others looks before it sleeps, beside other programs. OpenMP's usual 300,000 times
+make small models learn fastest on an idle machine, and several times slower on a busy one. See benchmarks/waiting.py."""
+LOAD = Path("/proc/loadavg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows no Chinese gets escapes, not a traceback
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if "OMP_WAIT_POLICY" not in os.environ:  # before torch loads
+    if "OMP_WAIT_POLICY" not in os.environ and _busy():  # before torch loads
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         result: int = options.run(options)
@@ -50,3 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sensemble: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return 2
     return result
+
+
+def _busy() -> bool:
+    """Whether other programs use half of the cores or more just now; so it is said where the system does not tell."""
+    try:
+        running = int(LOAD.read_text(encoding="ascii").split()[3].partition("/")[0])  # this program among them
+    except (OSError, ValueError, IndexError):
+        return True
+    return 2 * (running - 1) >= (os.cpu_count() or 1)
