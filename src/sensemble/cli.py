@@ -13,7 +13,7 @@ from .parser import make_parser
 
 SPINS = "1000"
 """How often a thread that waits for others looks before it sleeps, beside other programs. OpenMP's usual 300,000 times
-make small models learn fastest on an idle machine, and several times slower on a busy one. See benchmarks/waiting.py."""
+make small models learn fastest on an idle machine, and slowest on a busy one. See benchmarks/waiting.py."""
 LOAD = Path("/proc/loadavg")
 
 
