@@ -236,8 +236,10 @@ def test_runs_as_a_module() -> None:
 @pytest.mark.parametrize(
     ("given", "load", "wanted"),
     [
-        ({}, "0.91 0.40 0.30 1/90 4711", None),
-        ({}, "0.91 0.40 0.30 2/90 4711", "1000"),
+        ({}, "0.11 0.40 0.30 1/90 4711", None),
+        ({}, "2.00 0.40 0.30 1/90 4711", None),  # what ran has ended
+        ({}, "0.11 0.40 0.30 3/90 4711", None),  # what runs is short
+        ({}, "1.00 0.40 0.30 2/90 4711", "1000"),
         ({}, None, "1000"),
         ({}, "no numbers", "1000"),
         ({"OMP_WAIT_POLICY": "ACTIVE"}, None, None),

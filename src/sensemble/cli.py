@@ -55,9 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _busy() -> bool:
-    """Whether other programs use half of the cores or more just now; so it is said where the system does not tell."""
+    """Whether other programs use half of the cores or more, for a while and just now; also where no one can tell."""
     try:
-        running = int(LOAD.read_text(encoding="ascii").split()[3].partition("/")[0])  # this program among them
-    except (OSError, ValueError, IndexError):
+        minute, _, _, now, *_ = LOAD.read_text(encoding="ascii").split()
+        others = min(float(minute), int(now.partition("/")[0]) - 1)  # this program runs, too
+    except (OSError, ValueError):
         return True
-    return 2 * (running - 1) >= (os.cpu_count() or 1)
+    return 2 * others >= (os.cpu_count() or 1)
