@@ -192,8 +192,10 @@ def test_a_validation_table_without_the_column_validates_nothing(built: Callable
 
 def test_rows_that_nobody_has_are_refused(built: Callable[..., Any]) -> None:
     network, task, samples, _ = built("gate", **INPUTS)
-    with pytest.raises(ConfigError, match="no training row has what the stage 'stage 1' learns from"):
-        list(fit(network, task, samples, samples, config_of([{"rows": {"label": "nobody"}}, {}])))
+    before = weights(network)
+    with pytest.raises(ConfigError, match="no training row has what the stage 'stage 2' learns from"):
+        list(fit(network, task, samples, samples, config_of([{}, {"rows": {"label": "nobody"}}])))
+    assert not changed(before, weights(network))  # before anything is learned
 
 
 def shared_causes(rows: int, seed: int) -> pd.DataFrame:

@@ -78,12 +78,13 @@ def fit(
     if not resume and place:
         remove_folder(place.folder / FOLDER)
     rows = [_learn(samples if s.task is None or unlabelled is None else unlabelled, s, names) for s in stages]
+    for part, stage in zip(rows, stages, strict=True):
+        if not len(part):
+            raise ConfigError(f"stages: no training row has what the stage {stage.name!r} learns from")
     planned = [planned_steps(len(part), stage.settings) for part, stage in zip(rows, stages, strict=True)]
     done = Progress(0, 0, sum(planned), 0, 0.0, None, 0.0, 0.0)
     try:
         for number, stage in enumerate(stages):
-            if not len(rows[number]):
-                raise ConfigError(f"stages: no training row has what the stage {stage.name!r} learns from")
             last = number == len(stages) - 1
             own = place if last and _whole(stage) else places[number]
             seen, objective, still = _see(network, task, stage, names, seed=seed + 1000 * number)
