@@ -25,6 +25,7 @@ from ..network import Network
 from ..objectives.base import OBJECTIVES, Objective
 from ..optimise import planned_steps
 from ..tasks.base import Task
+from ..tasks.labels import label_text
 from ..tokens import Tokens
 from ..train import Progress, train
 from .plan import Stage, plan
@@ -191,12 +192,9 @@ def _named(samples: Samples, stage: Stage) -> Samples:
 
 
 def _text(value: Any) -> str | None:
-    """A value as a table and a config may both write it: true is "true", 1.0 is "1"."""
-    if isinstance(value, bool | np.bool_):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return None if value is None else str(value)
+    """A value as a table and a config may both write it; true is also "true"."""
+    text = None if value is None else label_text(value)
+    return text.lower() if text and isinstance(value, bool | np.bool_) else text
 
 
 def _seeing(samples: Samples, names: Sequence[str]) -> Samples:

@@ -17,6 +17,7 @@ from ..decoders.base import END
 from ..errors import DataError, Unreadable
 from ..modalities.text import Text
 from ..tokens import Tokens
+from .labels import label_text
 
 LONGEST = 4096
 """Tokens of a reference that are kept: scores see it whole up to here, learning sees its first `length`."""
@@ -89,7 +90,7 @@ class References:
                             f"{table.name}, row {table.row(index)}, column {name!r}: a {type(value).__name__} is no "
                             "text to learn; name a column of texts or of lists of texts"
                         )
-                    rows[index].append(_text(value))
+                    rows[index].append(label_text(value))
         return rows
 
     def collate(self, table: Table) -> Tokens | None:
@@ -181,10 +182,3 @@ class References:
     def restore(self, state: dict[str, Any]) -> References:
         self.text.restore(state)
         return self
-
-
-def _text(value: Any) -> str:
-    """A cell as text: 1 and 1.0 are the same answer."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        value = int(value)
-    return str(value).strip()
