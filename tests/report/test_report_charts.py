@@ -107,11 +107,11 @@ def test_folding_counts_chinese_as_wide() -> None:
 
 def test_best_epoch_is_the_lowest_where_lower_is_better(rich: dict[str, Any]) -> None:
     rich["metrics"]["higher"] = False
-    view = inspection.curves(rich)
-    assert view is not None and view["best"]["epoch"] == 1
+    (view,) = inspection.curves(rich)
+    assert view["best"]["epoch"] == 1
     rich["history"][5]["best"] = True
-    view = inspection.curves(rich)
-    assert view is not None and view["best"]["epoch"] == 6, "what the training chose counts"
+    (view,) = inspection.curves(rich)
+    assert view["best"]["epoch"] == 6, "what the training chose counts"
 
 
 def test_short_runs_show_every_step_and_repeats_count_once() -> None:
@@ -119,14 +119,20 @@ def test_short_runs_show_every_step_and_repeats_count_once() -> None:
         {"epoch": 1, "step": step, "loss": loss, "valid": None}
         for step, loss in [(10, 2.0), (20, 1.5), (20, 1.4), (30, 1.0)]
     ]
-    view = inspection.curves({"history": history})
-    assert view is not None and view["unit"] == "step" and view["valid"] is None
+    (view,) = inspection.curves({"history": history})
+    assert view["unit"] == "step" and view["valid"] is None
     assert [(point.at, point.value) for point in view["loss"].points] == [(10, 2.0), (20, 1.4), (30, 1.0)]
     later = [
         {**record, "epoch": epoch, "step": record["step"] + 100 * epoch} for epoch in (1, 2, 3) for record in history
     ]
-    view = inspection.curves({"history": later})
-    assert view is not None and view["unit"] == "epoch" and [point.at for point in view["loss"].points] == [1, 2, 3]
+    (view,) = inspection.curves({"history": later})
+    assert view["unit"] == "epoch" and [point.at for point in view["loss"].points] == [1, 2, 3]
+    staged = [{**record, "stage": "see" if record["epoch"] < 2 else "say"} for record in later]
+    views = inspection.curves({"history": staged})
+    assert [(view["stage"], [point.at for point in view["loss"].points]) for view in views] == [
+        ("see", [110, 120, 130]),
+        ("say", [210, 220, 230, 310, 320, 330]),
+    ]
 
 
 def test_many_subsets_show_the_telling_ones_first(rich: dict[str, Any]) -> None:

@@ -20,15 +20,20 @@ MOST_BINS = 16
 _LENGTHS = ("tokens", "wanted", "written")
 
 
-def curves(run: Run) -> View | None:
-    """Training loss and validation score over the run.
+def curves(run: Run) -> list[View]:
+    """Training loss and validation score over the run, or over each of its stages, which `stage` names.
 
-    Of a training in stages, the last one. Each epoch counts once, as it ended; a run of one or two epochs shows every
-    record instead. A step seen twice (a resumed run) counts once.
+    Each epoch counts once, as it ended; a training of one or two epochs shows every record instead. A step seen twice
+    (a resumed run) counts once.
     """
     steps = {record.get("step", place): record for place, record in enumerate(run.get("history") or [])}
-    records = list(steps.values())
-    records = [record for record in records if record.get("stage") == records[-1].get("stage")]
+    stages: dict[Any, list[Mapping[str, Any]]] = {}
+    for record in steps.values():
+        stages.setdefault(record.get("stage"), []).append(record)
+    return [view for stage, records in stages.items() if (view := _curves(run, stage, records))]
+
+
+def _curves(run: Run, stage: Any, records: list[Mapping[str, Any]]) -> View | None:
     epochs = {record.get("epoch"): record for record in records}
     unit = "step"
     if None not in epochs and (len(epochs) > 2 or len(epochs) == len(records)):
@@ -44,7 +49,9 @@ def curves(run: Run) -> View | None:
     valid = curve([(record.get(unit), record["valid"].get(main)) for record in scored], best=at)
     if not loss and not valid:
         return None
-    return {"loss": loss, "valid": valid, "metric": main, "unit": unit, "best": best, "higher": higher}
+    return {
+        "stage": stage, "loss": loss, "valid": valid, "metric": main, "unit": unit, "best": best, "higher": higher
+    }  # fmt: skip
 
 
 def confusion(run: Run) -> View | None:
