@@ -99,6 +99,25 @@ def test_a_world_is_made_where_its_tables_are_looked_for(tmp_path: Path, monkeyp
     assert demo.tables("translation") == {"train": "stamps.parquet"}
 
 
+def test_a_world_is_made_once_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def spy(folder: Path, **options: Any) -> Path:
+        made.append(options["kind"])
+        return stampworld(folder, scenes=40, **options)
+
+    stampworld = demo.stampworld
+    monkeypatch.setattr(demo, "stampworld", spy)
+    for name in ("captioning", "vqa", "dialogue"):
+        demo.make(name, tmp_path, print)
+    assert made == ["pictures"]
+    monkeypatch.setattr(demo, "_version", lambda: "of another version")
+    demo.make("captioning", tmp_path, print)
+    (tmp_path / "pictures" / "version.txt").unlink()  # killed before it was complete
+    demo.make("captioning", tmp_path, print)
+    assert made == ["pictures"] * 3
+
+
 def test_a_borrowed_sample_is_fetched_by_its_own_name(offline: None, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot reach the network for stamps"):
         demo.run_demo("translation", tmp_path, drain, print)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from importlib import metadata, util
 from pathlib import Path
 
 from . import config as configs
@@ -12,6 +14,7 @@ from .data.samples import SAMPLES, get
 from .data.stampworld.build import SPLITS, Kind
 from .data.stampworld.tables import write as stampworld
 from .errors import ConfigError, DataError, unknown
+from .files import write
 from .learner import Learner
 from .pipeline import Event
 from .weights import get as get_weights
@@ -29,6 +32,8 @@ BORROWED = {"translation": "stamps", "retrieval": "stamps", "recommend": "movies
 LAID_OUT = {"recommend": dict.fromkeys(("train.folder", "valid.folder", "test.folder"), "")}
 """Recipes that name the files of each part themselves: where in their `data` the folder of these is wanted."""
 SETS = ("reviews", "easy_vqa", "stamps", "shapes", *WORLDS, *BORROWED)
+DRAWN_BY = {"pillow": "PIL", "av": "av"}
+"""The libraries that draw and encode what is generated, and their modules."""
 GENERATED = {"train": "train.csv", "test": "test.csv"}
 """The tables of `shapes`, within its folder."""
 CARRIED = dict.fromkeys(("stamps", "retrieval"), ("efficientnet_lite0", "minilm")) | {"recommend": ("minilm",)}
@@ -73,11 +78,30 @@ def run_demo(
 def make(name: str, folder: Path, say: Callable[[str], None]) -> Path:
     """Fetches the sample that a recipe is for, or generates its data in `folder`. Returns where it is."""
     if name in WORLDS:
-        kind, _ = WORLDS[name]
-        return stampworld(folder / kind, seed=0, kind=kind)
+        return _world(WORLDS[name][0], folder, say)
     if name == "shapes":
         return shapes(folder / name, seed=0)
     return get(BORROWED.get(name, name), say=say)
+
+
+def _world(kind: Kind, folder: Path, say: Callable[[str], None]) -> Path:
+    """StampWorld of a kind: generated, unless an earlier demo of this very version did so."""
+    world, version = folder / kind, _version()
+    note = world / "version.txt"
+    if note.exists() and note.read_text(encoding="utf-8") == version:
+        say(f"Generated before: {world}")
+        return world
+    stampworld(world, seed=0, kind=kind)
+    write(note, version)
+    return world
+
+
+def _version() -> str:
+    """What the bytes of generated data hang on: the generator's code, and the libraries that draw and encode."""
+    sources = sorted((Path(__file__).parent / "data" / "stampworld").glob("*.py"))
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    drawn = [f"{each} {metadata.version(each)}" for each, module in DRAWN_BY.items() if util.find_spec(module)]
+    return "\n".join([f"sensemble {code}", *drawn, ""])
 
 
 def tables(name: str) -> Mapping[str, str]:
