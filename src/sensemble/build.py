@@ -87,6 +87,8 @@ def make_task(config: Config) -> Task:
     name, options = component(config.task, TASKS, where="task")
     task = TASKS.create(name, where="task", **options)
     task.bind({name: str(spec.get("column", name)) for name, spec in config.specs.items()})
+    if config.lessons:
+        task.also(config.lessons)
     return task.without_inputs() if config.inputs == {} else task
 
 

@@ -17,7 +17,7 @@ import yaml
 
 from .errors import ConfigError, unknown
 from .registry import Registry, check
-from .stages.plan import plan
+from .stages.plan import lessons, plan
 from .train_config import TrainConfig
 
 Spec = dict[str, Any]
@@ -111,6 +111,11 @@ class Config:
     def specs(self) -> dict[str, Spec]:
         """The inputs by name; none where they are not inferred yet."""
         return self.inputs or {}
+
+    @property
+    def lessons(self) -> list[str]:
+        """The columns that stages learn instead of the task's own."""
+        return lessons(plan(self.stages, self.train, []))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, all defaults written out."""

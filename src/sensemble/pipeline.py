@@ -173,7 +173,7 @@ class Job:
             self.dropped += sum(dropped.values())
             for reason, count in dropped.items():
                 yield Event("audit", f"{name}: {count:,} rows left out: {reason}.")
-        self.unlabelled = Samples(tables["train"], stores["train"])
+        self.unlabelled, _ = make_samples(tables["train"], stores["train"], [], None, self.config)
         if not len(self.parts["train"]):
             raise DataError("no training row is left: every row lacks its label or an input marked `missing: drop`")
         for name in ("valid", "test"):

@@ -77,7 +77,11 @@ def left_out(config: Config, guesses: Mapping[str, Guess]) -> dict[str, dict[str
 def _roles(config: Config) -> set[str]:
     """The columns that mean something else than an input."""
     data = config.data
-    return {*target_columns(config), *(name for name in (data.group, data.split, data.weight, data.id) if name)}
+    return {
+        *target_columns(config),
+        *config.lessons,
+        *(name for name in (data.group, data.split, data.weight, data.id) if name),
+    }
 
 
 def target_columns(config: Config) -> list[str]:

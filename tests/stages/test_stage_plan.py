@@ -8,7 +8,7 @@ import pytest
 
 from sensemble import config as configs
 from sensemble.errors import ConfigError
-from sensemble.stages.plan import plan
+from sensemble.stages.plan import lessons, plan
 from sensemble.train_config import TrainConfig
 
 TRAIN = TrainConfig(epochs=7, lr=1e-3)
@@ -61,6 +61,10 @@ def test_a_stage_takes_what_it_does_not_say_from_train() -> None:
         ([{"rows": {}}], "key 'rows': name one at least"),
         ([{"rows": "easy"}], "key 'rows'"),
         ([{"task": "masked", "head": "own"}], "brings its own head"),
+        ([{"task": "masked", "target": "tags"}, {}], "number 1: a self-supervised task learns no column"),
+        ([{}, {"target": "tags"}], "the last one is to learn the run's own target"),
+        ([{"target": []}, {}], "key 'target': name one at least"),
+        ([{"target": 3}, {}], "key 'target'"),
         ([{"task": "contrast", "inputs": ["words"]}], "needs two inputs"),
         ([{"name": "a"}, {"name": "a"}], "two are named 'a'"),
         ([{"task": 3}], "needs a name"),
@@ -70,6 +74,12 @@ def test_a_stage_takes_what_it_does_not_say_from_train() -> None:
 def test_wrong_stages_say_where(stages: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan(stages, TRAIN, NAMES)
+
+
+def test_the_columns_that_stages_learn_instead_of_the_target() -> None:
+    stages = [{"target": "tags"}, {"target": ["alt", "tags"]}, {}]
+    assert lessons(plan(stages, TRAIN, NAMES)) == configs.from_dict({"stages": stages}).lessons == ["tags", "alt"]
+    assert configs.from_dict({"stages": "staged"}).lessons == []
 
 
 def test_the_config_checks_stages_when_it_is_read() -> None:

@@ -190,6 +190,56 @@ def test_a_validation_table_without_the_column_validates_nothing(built: Callable
     assert {record.stage for record in records if record.valid} == {"stage 2"}
 
 
+WRITES = {"name": "generate", "target": "label", "decoder": {"depth": 1, "heads": 2}, "length": 12}
+LESSONS = [{"name": "look", "target": ["long", "longer"]}, {"name": "say"}]
+
+
+def lessons_of(rows: int = 9) -> pd.DataFrame:
+    """Rows of which some lack a label, and some what is to be learned before it."""
+    return pd.DataFrame(
+        {
+            "kind": ["a", "b", "c"] * (rows // 3),
+            "age": [1.0, 2.0, 3.0] * (rows // 3),
+            "label": [None, "yes", "no"] * (rows // 3),
+            "long": ["zebra crossing", None, "zebra"] * (rows // 3),
+            "longer": [None, None, "a zebra crossing 斑马线"] * (rows // 3),
+        }
+    )
+
+
+def test_a_stage_may_learn_another_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(network: Any, task: Any, samples: Any, valid: Any, *rest: Any, **options: Any) -> Any:
+        kept = None if valid is None else task.references.texts(valid.target)
+        seen.append((task.references.texts(samples.target), kept))
+        return train(network, task, samples, valid, *rest, **options)
+
+    monkeypatch.setattr("sensemble.stages.run.train", spy)
+    config = {"task": WRITES, "fusion": "concat", "width": 16, "train": TRAIN, "stages": LESSONS, "verdict": "off"}
+    learner = se.Learner.from_config(configs.from_dict(config))
+    learner.fit(lessons_of(), valid=lessons_of(), test=lessons_of().drop(columns=["long", "longer"]))
+    short, long, said = ["zebra crossing"], ["zebra", "a zebra crossing 斑马线"], [["yes"], ["no"]] * 3
+    assert seen == [([short, long] * 3, [long] * 3), (said, said)]  # learned also where there is no label
+    assert sorted(learner.config_.specs) == ["age", "kind"]  # what is learned first is no input
+    assert max(map(len, learner._task.references.encode([" zebra crossing"]))) <= 4  # its words are in the vocabulary
+
+
+def test_a_validation_table_without_the_other_target_validates_nothing() -> None:
+    config = {"task": WRITES, "fusion": "concat", "width": 16, "train": TRAIN, "stages": LESSONS, "verdict": "off"}
+    learner = se.Learner.from_config(configs.from_dict(config))
+    learner.fit(lessons_of(), valid=lessons_of()[["kind", "age", "label"]], test=lessons_of())
+    assert {record["stage"] for record in learner.history_ if record.get("valid")} == {"say"}
+
+
+def test_only_a_task_that_writes_learns_another_target() -> None:
+    config = configs.from_dict({"task": {"name": "classify", "target": "label"}, "inputs": INPUTS, "stages": LESSONS})
+    with pytest.raises(ConfigError, match="the key 'target' is for a task that writes texts"):
+        se.Learner.from_config(config).fit(lessons_of(), valid=lessons_of())
+    with pytest.raises(ConfigError, match=r"stages \(look\), key 'target': .*did you mean 'long'"):
+        check(config, ["age", "kind", "label", "long"])
+
+
 def test_rows_that_nobody_has_are_refused(built: Callable[..., Any]) -> None:
     network, task, samples, _ = built("gate", **INPUTS)
     before = weights(network)

@@ -4,6 +4,7 @@ stages:
   - {name: space, task: contrast, train: [encoders, fusion], epochs: 30}
   - {name: head, inputs: [caption], valid_inputs: [photo], train: head, lr: 1e-2}
   - {name: easy, rows: {type: [colour, size]}, epochs: 3}
+  - {name: words, target: alt_text, epochs: 3}
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Stage:
         valid_inputs: that are seen in validation; `None`: the same.
         rows: which rows it learns from, and which validate it, where any do: those whose columns, by name, hold a
             value, or one of a list; `null` is a missing one. `None`: all.
+        target: columns that it learns instead of the task's own, by the same head, as a task that writes texts can;
+            rows without it are left out, rows without the task's own target are not. `None`: the task's own.
         train: parts that learn: `all`, `encoders` (with what brings them to the common width), `fusion`, `head`,
             or an input's name for its encoder. All others stand still, without dropout.
         task: name and options of a self-supervised objective; `None`: the run's own task.
@@ -48,6 +51,7 @@ class Stage:
     inputs: list[str] | None = None
     valid_inputs: list[str] | None = None
     rows: dict[str, Any] | None = None
+    target: list[str] | None = None
     train: list[str] = dataclasses.field(default_factory=lambda: ["all"])
     task: Any = None
     head: Literal["shared", "own"] = "shared"
@@ -115,9 +119,16 @@ def plan(spec: Any, train: TrainConfig, names: Sequence[str], *, only: Sequence[
     doubled = {stage.name for stage in stages if [each.name for each in stages].count(stage.name) > 1}
     if doubled:
         raise ConfigError(f"stages: two are named {min(doubled)!r}; give each a name of its own")
+    if stages[-1].target:
+        raise ConfigError("stages: the last one is to learn the run's own target; leave its key 'target' out")
     if only is not None and set(only) != set(names):
         stages = _restrict(stages, only, train)
     return stages
+
+
+def lessons(stages: Sequence[Stage]) -> list[str]:
+    """The columns that stages learn instead of the task's own."""
+    return list(dict.fromkeys(column for stage in stages for column in stage.target or ()))
 
 
 def _specs(spec: Any, train: TrainConfig, names: Sequence[str]) -> list[Any]:
@@ -147,10 +158,10 @@ def _stage(spec: Any, train: TrainConfig, names: Sequence[str], where: str) -> S
     if own.get("task") is not None:
         own["task"] = _objective(own["task"], where)
         changes = {"hide": 0.0, **changes}
-    for key in ("inputs", "valid_inputs", "train"):
+    for key in ("inputs", "valid_inputs", "train", "target"):
         if isinstance(own.get(key), str):
             own[key] = [own[key]]
-        for name in own.get(key) or [] if names else []:
+        for name in own.get(key) or [] if names and key != "target" else []:
             parts = PARTS if key == "train" else ()
             if name not in names and name not in parts:
                 raise ConfigError(f"{where}, key {key!r}: {unknown('input', name, [*parts, *names])}")
@@ -164,7 +175,9 @@ def _stage(spec: Any, train: TrainConfig, names: Sequence[str], where: str) -> S
     stage = Stage(**values, settings=settings)
     if stage.task is not None and stage.head == "own":
         raise ConfigError(f"{where}: a self-supervised task brings its own head; leave `head` out")
-    for key in ("inputs", "train", "valid_inputs", "rows"):
+    if stage.task is not None and stage.target is not None:
+        raise ConfigError(f"{where}: a self-supervised task learns no column; leave `target` out")
+    for key in ("inputs", "train", "valid_inputs", "rows", "target"):
         if getattr(stage, key) in ([], {}):
             raise ConfigError(f"{where}, key {key!r}: name one at least")
     if names and stage.task and stage.task["name"] in PAIRED and len(stage.inputs or names) < 2:

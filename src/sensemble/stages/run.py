@@ -58,7 +58,7 @@ def fit(
         seed: of the order of rows, hidden inputs, dropout, and the stages' own heads.
         place: of the run's model; stages before the last are kept beside it.
         resume: go on where a killed run stopped.
-        unlabelled: training rows, also those without a label, for self-supervised stages; `None` takes `samples`.
+        unlabelled: training rows, also those without a label, for stages that need none; `None` takes `samples`.
 
     Yields:
         A record after every step, as `train` does.
@@ -78,7 +78,11 @@ def fit(
     places = [_place(place, number, len(stages)) for number in range(len(stages))]
     if not resume and place:
         remove_folder(place.folder / FOLDER)
-    rows = [_learn(samples if s.task is None or unlabelled is None else unlabelled, s, names) for s in stages]
+    tasks = [task.toward(stage.target) if stage.target else task for stage in stages]
+    wide = samples if unlabelled is None else unlabelled
+    rows = [
+        _learn(wide if s.task or s.target else samples, s, names, each) for s, each in zip(stages, tasks, strict=True)
+    ]
     for part, stage in zip(rows, stages, strict=True):
         if not len(part):
             raise ConfigError(f"stages: no training row has what the stage {stage.name!r} learns from")
@@ -88,8 +92,8 @@ def fit(
         for number, stage in enumerate(stages):
             last = number == len(stages) - 1
             own = place if last and _whole(stage) else places[number]
-            seen, objective, still = _see(network, task, stage, names, seed=seed + 1000 * number)
-            checked = None if valid is None else _check(valid, stage, names)
+            seen, objective, still = _see(network, tasks[number], stage, names, seed=seed + 1000 * number)
+            checked = None if valid is None else _check(valid, stage, names, tasks[number])
             with frozen(still):
                 for progress in train(
                     seen, objective, rows[number], checked or None, stage.settings,
@@ -119,9 +123,10 @@ def check(config: Config, columns: Sequence[str]) -> None:
     for stage in plan(config.stages, config.train, list(config.specs)):
         if stage.task is not None:
             _objective(stage)
-        for column in stage.rows or ():
-            if column not in columns:
-                raise ConfigError(f"stages ({stage.name}), key 'rows': {unknown('column', column, columns)}")
+        for key, named in (("rows", stage.rows), ("target", stage.target)):
+            for column in named or ():
+                if column not in columns:
+                    raise ConfigError(f"stages ({stage.name}), key {key!r}: {unknown('column', column, columns)}")
 
 
 def _objective(stage: Stage) -> Objective:
@@ -167,17 +172,17 @@ class _Aside(Fusion):
         return Tokens.cat(parts)
 
 
-def _learn(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
+def _learn(samples: Samples, stage: Stage, names: Sequence[str], task: Task) -> Samples:
     """The rows that a stage learns from, as it sees them."""
-    samples = _named(samples, stage)
+    samples = _aimed(_named(samples, stage), stage, task)
     whole = stage.task is None and stage.inputs is None
     return samples.only(list(names)) if whole else _seeing(samples, stage.inputs or names)
 
 
-def _check(samples: Samples, stage: Stage, names: Sequence[str]) -> Samples:
+def _check(samples: Samples, stage: Stage, names: Sequence[str], task: Task) -> Samples:
     """The rows that choose its epoch; none where the table lacks what would tell them."""
-    known = set(stage.rows or ()) <= set(samples.table.columns)
-    samples = _named(samples, stage) if known else samples.take(np.arange(0))
+    known = {*(stage.rows or ()), *(stage.target or ())} <= set(samples.table.columns)
+    samples = _aimed(_named(samples, stage), stage, task) if known else samples.take(np.arange(0))
     shown = stage.valid_inputs or stage.inputs
     return samples.only(list(names)) if shown is None and stage.task is None else _seeing(samples, shown or names)
 
@@ -189,6 +194,13 @@ def _named(samples: Samples, stage: Stage) -> Samples:
         texts = {_text(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
         keep &= np.array([_text(value) in texts for value in samples.table.column(column)], dtype=bool)
     return samples if keep.all() else samples.take(np.flatnonzero(keep))
+
+
+def _aimed(samples: Samples, stage: Stage, task: Task) -> Samples:
+    """The rows that have what a stage learns, where that is not the task's own target."""
+    if not stage.target:
+        return samples
+    return replace(samples, target=task.collate(samples.table)).labelled()
 
 
 def _text(value: Any) -> str | None:

@@ -80,6 +80,18 @@ class Task(ABC):
         """
         return
 
+    def also(self, columns: Sequence[str]) -> None:
+        """Tells a task that has just been made which columns stages will learn by its head: see `toward`.
+
+        Raises:
+            ConfigError: what its head says is made for the labels of its own target.
+        """
+        raise ConfigError("stages: the key 'target' is for a task that writes texts (generate); leave it out")
+
+    def toward(self, columns: Sequence[str]) -> Task:
+        """The fitted task with other columns as its target, which `also` was told of."""
+        raise NotImplementedError
+
     def sides(self, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The inputs by what they are needed for; of each side a row needs one at least, so all are never hidden.
 

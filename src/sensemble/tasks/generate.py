@@ -145,6 +145,17 @@ class Generate(Task):
         self._baseline = Baseline(self.references, target[target.present])
         return self
 
+    def also(self, columns: Sequence[str]) -> None:
+        self.references.also = list(columns)
+
+    def toward(self, columns: Sequence[str]) -> Generate:
+        other = copy.copy(self)
+        other.target, other.ranking = list(columns), None
+        other.references = self.references.toward(columns)
+        other.wanted_metric = None if self.wanted_metric in RANKS else self.wanted_metric
+        other._baseline = other._trie = None  # they are of the task's own texts
+        return other
+
     def without_inputs(self) -> Generate:
         other = copy.copy(self)
         other.wanted_metric = self.wanted_metric or PERPLEXITIES[0]

@@ -45,6 +45,7 @@ class References:
 
     def __init__(self, columns: Sequence[str], *, vocab: int, length: int) -> None:
         self.columns = list(columns)
+        self.also: list[str] = []
         self.length = length
         self.text = Text(vocab=vocab, length=LONGEST)
         self._last: tuple[Tokens, list[list[str]]] | None = None
@@ -54,8 +55,14 @@ class References:
         """How many ids there are, `END` included."""
         return self.text.num_tokens
 
+    def toward(self, columns: Sequence[str]) -> References:
+        """References in other columns, with the same vocabulary."""
+        other = References(columns, vocab=self.text.vocab, length=self.length)
+        other.text = self.text
+        return other
+
     def fit(self, table: Table) -> References:
-        """Learns the vocabulary from the training rows. Returns self.
+        """Learns the vocabulary from the training rows, and from the columns `also` of theirs. Returns self.
 
         Raises:
             DataError: no row has a text.
@@ -63,6 +70,7 @@ class References:
         texts = [text for row in self.read(table) for text in row]
         if not texts:
             raise DataError(f"{table.name}, column {self.columns[0]!r}: no training row has a text to learn")
+        texts += [text for row in self.toward(self.also).read(table) for text in row]
         if len(texts) > FIT_SAMPLE:
             texts = [texts[place] for place in np.linspace(0, len(texts) - 1, FIT_SAMPLE).astype(int)]
         self.text.fit(texts)
