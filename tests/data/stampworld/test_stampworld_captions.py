@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensemble.data.stampworld import facts
-from sensemble.data.stampworld.captions import caption_clip, caption_picture, clip_facts, scene_facts
+from sensemble.data.stampworld.captions import caption_clip, caption_picture, clip_facts, relate, scene_facts
 from sensemble.data.stampworld.sample import clip, picture
 from sensemble.data.stampworld.scene import SHAPES, Scene, Thing
 from sensemble.data.stampworld.words import Language, language
@@ -45,6 +45,19 @@ def test_what_a_picture_caption_states_is_read_back(code: str, seed: int, novel:
 
 
 @pytest.mark.parametrize("code", ["en", "zh"])
+@given(seed=st.integers(0, 2**32), novel=st.sampled_from(["", "combination", "relation"]))
+def test_texts_of_relations_are_true_of_one_thing_a_sentence(code: str, seed: int, novel: str) -> None:
+    random = np.random.default_rng(seed)
+    scene = picture(random, kinds=KINDS, novel=novel)
+    for text in relate(scene, words(code), random):
+        found = read(text)
+        places = [fact for fact in found if fact[0] == "at"]
+        sentences = text.count("。" if code == "zh" else ".")
+        assert 1 <= len(places) == sentences <= 3
+        assert found <= scene_facts(scene)
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
 @given(seed=st.integers(0, 2**32))
 def test_what_a_clip_caption_states_is_read_back(code: str, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -74,6 +87,14 @@ def test_facts_of_a_scene() -> None:
         (
             "The red star lies to the right of the blue bar.",
             {("left", ("blue", "bar"), ("red", "star"))},
+        ),
+        (
+            "In the centre, below the bear on the blue card, stands the frog on the red card.",
+            {("at", "red", "frog", "centre"), ("above", ("blue", "bear"), ("red", "frog"))},
+        ),
+        (
+            "在图的左下、蓝色卡片上的熊的下面，有红色的星形。",
+            {("at", "red", "star", "bottom left"), ("above", ("blue", "bear"), ("red", "star"))},
         ),
         (
             "The red star lies in the centre, below the blue bar.",

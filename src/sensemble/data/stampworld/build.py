@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .asking import Ask, Balance
-from .captions import caption_clip, caption_picture, lay_out, tell, translate_caption
+from .captions import caption_clip, caption_picture, lay_out, relate, tell, translate_caption
 from .clip_questions import NEEDS_SOUND, NEEDS_TIME, ask_clip
 from .dialogue import talk, teach
 from .questions import ask_picture, state_picture
@@ -90,6 +90,8 @@ def build(
             if other is not None:
                 said = translate_caption(scene, language, other, seed=[seed, len(kind), number, 1])
                 rows["translation"] = [{"image": f"../{file}", **said, "novel": scene.novel}]
+            related = relate(scene, language, np.random.default_rng([seed, len(kind), number, 2]))
+            rows["captions"] = [{**row, **_numbered("relations", related)} for row in rows["captions"]]
         else:
             scene = clip(random, kinds=some, novel=novel)
             sets = CLIP_SETS if split == "train" else 1
@@ -109,14 +111,16 @@ def _picture(
     describes: bool,
 ) -> dict[str, list[Row]]:
     asked, stated, talked = balances
-    captions = caption_picture(scene, language, random)
-    rows: dict[str, list[Row]] = {"captions": [{"image": file, **_captions(captions), "novel": scene.novel}]}
+    captions, layout = caption_picture(scene, language, random), lay_out(scene, language)
+    rows: dict[str, list[Row]] = {
+        "captions": [{"image": file, **_numbered("caption", captions), "novel": scene.novel, "layout": layout}]
+    }
     rows["vqa"] = [
         {"image": file, **_question(ask, language, random)}
         for ask in ask_picture(scene, asked, random, kinds=kinds, sets=QUESTION_SETS)
     ]
     if describes:
-        whole = _describe("describe", lay_out(scene, language), scene, language, random)
+        whole = _describe("describe", layout, scene, language, random)
         rows["vqa"].append({"image": file, **whole})
     rows["classify"] = [
         {
@@ -152,7 +156,7 @@ def _clip(
     describes: bool,
 ) -> dict[str, list[Row]]:
     captions = caption_clip(scene, language, random)
-    rows: dict[str, list[Row]] = {"captions": [{"clip": file, **_captions(captions), "novel": scene.novel}]}
+    rows: dict[str, list[Row]] = {"captions": [{"clip": file, **_numbered("caption", captions), "novel": scene.novel}]}
     asked = [_question(ask, language, random) for ask in ask_clip(scene, balance, random, kinds=kinds, sets=sets)]
     if describes:
         asked.append(_describe("tell", tell(scene, language), scene, language, random))
@@ -183,5 +187,5 @@ def _describe(key: str, answer: str, scene: Scene, language: Language, random: R
     return {"question": question, "answer": answer, "type": DESCRIBE, "novel": scene.novel}
 
 
-def _captions(captions: Sequence[str]) -> Row:
-    return {"caption" if place == 1 else f"caption_{place}": text for place, text in enumerate(captions, 1)}
+def _numbered(name: str, texts: Sequence[str]) -> Row:
+    return {name if place == 1 else f"{name}_{place}": text for place, text in enumerate(texts, 1)}

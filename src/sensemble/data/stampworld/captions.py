@@ -51,7 +51,9 @@ def clip_facts(scene: Scene) -> frozenset[Fact]:
 
 
 def caption_picture(scene: Scene, language: Language, random: Random, *, number: int = 3) -> list[str]:
-    """Captions of a picture, each with all counts and, if there is any, a relation and the place of its first thing.
+    """Captions of a picture, each with all counts and, if there is any, a relation and the place of one thing.
+
+    The place is said before what stands there: so a model that writes from left to right looks before it names.
 
     Args:
         scene: the picture's.
@@ -59,18 +61,46 @@ def caption_picture(scene: Scene, language: Language, random: Random, *, number:
         random: paraphrase, and which relation.
         number: how many captions.
     """
-    relations = [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] in ("left", "above")]
-    relations = shuffled(random, relations)
+    relations = _relations(scene, random)
     captions = []
     for turn, counts in enumerate(describe(scene, language, random, number=number)):
         sentences = [counts]
         if relations:
-            side, a, b = relations[turn % len(relations)]
-            first, second, word = _turned(side, a, b, random)
-            topic = (first, second, word, f"at {place(scene.find(first))}")
-            sentences.append(language.say(pick(random, language.templates["say where"]), topic))
+            related = _turned(*relations[turn % len(relations)], random)
+            sentences.append(_say_where(scene, related, language, random))
         captions.append(language.join.join(sentences))
     return captions
+
+
+def relate(scene: Scene, language: Language, random: Random, *, number: int = 3, sentences: int = 3) -> list[str]:
+    """Texts of sentences that say where things stand, as captions end in one: what it takes to say it, densely.
+
+    Args:
+        scene: the picture's.
+        language: of the texts.
+        random: which things, in which order, and paraphrase.
+        number: how many texts.
+        sentences: most of them in a text, each of another thing.
+    """
+    texts = []
+    for _ in range(number):
+        turned = (_turned(*relation, random) for relation in _relations(scene, random))
+        of_each = {related[0]: related for related in turned}  # by the thing whose place is told
+        said = [_say_where(scene, related, language, random) for related in list(of_each.values())[:sentences]]
+        texts.append(language.join.join(said))
+    return texts
+
+
+def _relations(scene: Scene, random: Random) -> list[tuple[str, Name, Name]]:
+    """Which thing stands left of or above which, in any order."""
+    facts = sorted(scene_facts(scene), key=repr)
+    return shuffled(random, [(side, a, b) for side, a, b, *_ in (f for f in facts if f[0] in ("left", "above"))])
+
+
+def _say_where(scene: Scene, related: tuple[Name, Name, str], language: Language, random: Random) -> str:
+    """Where the first of two things stands: in which place, and on which side of the other."""
+    topic = (*related, f"at {place(scene.find(related[0]))}")
+    return language.say(pick(random, language.templates["say where"]), topic)
 
 
 def translate_caption(scene: Scene, language: Language, other: Language, *, seed: Sequence[int]) -> dict[str, str]:

@@ -70,7 +70,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "colour_at": ("{0}的物体是什么颜色？", "{0}的物体是哪种颜色的？"),
     "say exists": ("有一个{0:the}。", "图中能看到一个{0:the}。"),
     "say relation": ("{0:the}在{1:the}的{2}。", "{0:the}位于{1:the}的{2}。"),
-    "say where": ("{0:the}在{3}，在{1:the}的{2}。", "{0:the}位于{3}，在{1:the}的{2}。"),
+    "say where": ("在{3}、{1:the}的{2}，是{0:the}。", "在{3}、{1:the}的{2}，有{0:the}。"),
     "say same": ("{0:tint}和{1:tint}颜色相同。", "{0:tint}与{1:tint}是同一种颜色。"),
     "moved": ("{0:the}移动了吗？", "{0:the}有没有移动？"),
     "direction": ("{0:the}向哪个方向移动？", "{0:the}往哪边走？"),
@@ -103,17 +103,20 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }
 
 
-PATTERNS: dict[str, str] = {
-    "name": r"(?:(?P<{place}_colour>{colours})的(?P<{place}_shape>{shapes})"
-    r"|(?P<{place}_card>{colours})卡片上的(?P<{place}_cutout>{cutouts}))",
-    "count": r"(?P<number>{numbers})个{a}",
-    "at": r"{a}(?:在|位于)(?P<place>{places})",
-    "relation": r"{a}(?:在|位于)(?:(?:{places})，在)?{b}的(?P<side>{sides})",
-    "moves": r"{a}[向往](?P<way>左|右|上|下)(?:移动|走)",
-    "stays": r"{a}(?:没有移动|停在原处)|(?!){b}",
-    "sounds": r"{a}(?:发出声音|发出了响声)|(?!){b}",
+NAME_PATTERN = (
+    r"(?:(?P<{place}_colour>{colours})的(?P<{place}_shape>{shapes})"
+    r"|(?P<{place}_card>{colours})卡片上的(?P<{place}_cutout>{cutouts}))"
+)
+_PLACED = r"在(?P<place>{places})、{b}的(?P<side>{sides})，[是有]{a}"
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "count": (r"(?P<number>{numbers})个{a}",),
+    "at": (_PLACED, r"{a}(?:在|位于)(?P<place>{places})"),
+    "relation": (_PLACED, r"{a}(?:在|位于)(?:(?:{places})，在)?{b}的(?P<side>{sides})"),
+    "moves": (r"{a}[向往](?P<way>左|右|上|下)(?:移动|走)",),
+    "stays": (r"{a}(?:没有移动|停在原处)",),
+    "sounds": (r"{a}(?:发出声音|发出了响声)",),
 }
-"""How captions are read; `a` and `b` are things' names."""
+"""How captions are read, by kind of fact in several ways; `a` and `b` are things' names."""
 
 
 def noun(word: str, colour: str, form: str, card: bool) -> str:

@@ -47,7 +47,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "same": ("Do {0:tint} and {1:tint} have the same colour?", "Are {0:tint} and {1:tint} alike in colour?"),
     "say exists": ("There is {0:a}.", "The picture shows {0:a}."),
     "say relation": ("{0:the} is {2} {1:the}.", "{0:the} stands {2} {1:the}."),
-    "say where": ("{0:the} is {3}, {2} {1:the}.", "{0:the} stands {3}, {2} {1:the}."),
+    "say where": ("{3}, {2} {1:the}, is {0:the}.", "{3}, {2} {1:the}, stands {0:the}."),
     "say same": ("{0:tint} and {1:tint} have the same colour.", "{0:tint} is like {1:tint} in colour."),
     "moved": ("Does {0:the} move?", "Is {0:the} ever moving?"),
     "direction": ("Which way does {0:the} move?", "In which direction does {0:the} go?"),
@@ -80,17 +80,20 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }
 
 
-PATTERNS: dict[str, str] = {
-    "name": r"(?:(?P<{place}_colour>{colours}) (?P<{place}_shape>{shapes})(?![a-z])"
-    r"|(?P<{place}_cutout>{cutouts}) on (?:the |an? )?(?P<{place}_card>{colours}) cards?(?![a-z]))",
-    "count": r"\b(?P<number>{numbers}) {a}",
-    "at": r"\bthe {a} (?:is|stands|lies) (?P<place>{places})(?![a-z])",
-    "relation": r"\bthe {a} (?:is|stands|lies) (?:(?:{places}), )?(?:to the )?(?P<side>{sides}) the {b}",
-    "moves": r"\bthe {a} (?:moves|goes) (?P<way>left|right|up|down)\b",
-    "stays": r"\bthe {a} (?:stays in its place|does not move)|(?!){b}",
-    "sounds": r"\bthe {a} makes a sound|\ba sound comes from the {b}",
+NAME_PATTERN = (
+    r"(?:(?P<{place}_colour>{colours}) (?P<{place}_shape>{shapes})(?![a-z])"
+    r"|(?P<{place}_cutout>{cutouts}) on (?:the |an? )?(?P<{place}_card>{colours}) cards?(?![a-z]))"
+)
+_PLACED = r"\b(?P<place>{places}), (?:to the )?(?P<side>{sides}) the {b}, (?:is|stands|lies) the {a}"
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "count": (r"\b(?P<number>{numbers}) {a}",),
+    "at": (_PLACED, r"\bthe {a} (?:is|stands|lies) (?P<place>{places})(?![a-z])"),
+    "relation": (_PLACED, r"\bthe {a} (?:is|stands|lies) (?:(?:{places}), )?(?:to the )?(?P<side>{sides}) the {b}"),
+    "moves": (r"\bthe {a} (?:moves|goes) (?P<way>left|right|up|down)\b",),
+    "stays": (r"\bthe {a} (?:stays in its place|does not move)",),
+    "sounds": (r"\bthe {a} makes a sound", r"\ba sound comes from the {a}"),
 }
-"""How captions are read; `a` and `b` are things' names."""
+"""How captions are read, by kind of fact in several ways; `a` and `b` are things' names."""
 
 
 def noun(word: str, colour: str, form: str, card: bool) -> str:

@@ -28,6 +28,8 @@ def facts(caption: str, *, kinds: Sequence[str] = (), names: Mapping[str, str] |
 
     >>> sorted(facts("There are two red stars and a blue bar. The blue bar is below the green heart."), key=repr)
     [('above', ('green', 'heart'), ('blue', 'bar')), ('count', 'blue', 'bar', 1), ('count', 'red', 'star', 2)]
+    >>> sorted(facts("In the centre, below the green heart, is the blue bar."), key=repr)
+    [('above', ('green', 'heart'), ('blue', 'bar')), ('at', 'blue', 'bar', 'centre')]
     """
     code = "zh" if re.search(r"[\u4e00-\u9fff]", caption) else "en"
     reader = _reader(code, tuple(kinds), tuple(sorted((names or {}).items())))
@@ -38,26 +40,30 @@ def facts(caption: str, *, kinds: Sequence[str] = (), names: Mapping[str, str] |
 class _Reader:
     """The patterns of one language, and what their words mean."""
 
-    patterns: Mapping[str, re.Pattern[str]]
+    patterns: Mapping[str, Sequence[re.Pattern[str]]]
     keys: Mapping[str, str]
     numbers: Mapping[str, int]
 
     def read(self, text: str) -> Iterator[Fact]:
-        for found in self.patterns["count"].finditer(text):
+        for found in self._found("count", text):
             yield "count", *self._name(found), self.numbers[found["number"]]
-        for found in self.patterns["at"].finditer(text):
+        for found in self._found("at", text):
             yield "at", *self._name(found), self.keys[found["place"]]
-        for found in self.patterns["relation"].finditer(text):
+        for found in self._found("relation", text):
             first, second, side = self._name(found), self._name(found, "b"), self.keys[found["side"]]
             yield (_TURNED[side], second, first) if side in _TURNED else (side, first, second)
-        moving = [(self._name(found), self.keys[found["way"]]) for found in self.patterns["moves"].finditer(text)]
+        moving = [(self._name(found), self.keys[found["way"]]) for found in self._found("moves", text)]
         for place, (name, way) in enumerate(moving):
             yield "moves", *name, way
             for later, _ in moving[place + 1 :]:
                 yield "before", name, later
         for kind in ("stays", "sounds"):
-            for found in self.patterns[kind].finditer(text):
-                yield kind, *self._name(found, "a" if found["a_colour"] or found["a_card"] else "b")
+            for found in self._found(kind, text):
+                yield kind, *self._name(found)
+
+    def _found(self, kind: str, text: str) -> Iterator[re.Match[str]]:
+        for pattern in self.patterns[kind]:
+            yield from pattern.finditer(text)
 
     def _name(self, found: re.Match[str], place: str = "a") -> Name:
         colour = found[f"{place}_colour"] or found[f"{place}_card"]
@@ -81,8 +87,8 @@ def _reader(code: str, kinds: tuple[str, ...], names: tuple[tuple[str, str], ...
     parts["sides"], parts["places"] = (_any(words.word(key) for key in some) for some in (sides, places))
     parts["numbers"] = _any(words.numbers)
     for place in ("a", "b"):
-        parts[place] = words.patterns["name"].format(**parts, place=place)
-    patterns = {key: re.compile(text.format(**parts)) for key, text in words.patterns.items() if key != "name"}
+        parts[place] = words.naming.format(**parts, place=place)
+    patterns = {key: [re.compile(text.format(**parts)) for text in texts] for key, texts in words.patterns.items()}
     return _Reader(patterns, keys, words.numbers)
 
 

@@ -146,7 +146,8 @@ scenes/ holds the graph behind each file.
 """
 _TABLES = {
     "pictures": """
-captions/   three captions a picture: all counts of colour and kind, a relation, and one place
+captions/   three captions a picture: all counts of colour and kind, a relation, and one place. Beside them, to be
+            learned first, what stands in each place (layout) and where several things stand (relations)
 translation/  one such caption, the same without its colours (uncoloured), which only the picture tells then, and its
             translation into the other language, zh or en, with them
 vqa/        16 questions a picture, in fours with four different answers: exists, relation and same (yes or no), count,

@@ -21,7 +21,8 @@ class Language:
         code: `en` or `zh`.
         names: words by key; a key that is not there is its own word.
         templates: sentences by key, several paraphrases of each.
-        patterns: regular expressions that read captions, by kind of fact; `name` is what stands for a thing.
+        naming: regular expression of what stands for a thing in a caption.
+        patterns: regular expressions that read captions, by kind of fact.
         numbers: numbers by the words that mean them.
         phrase: makes a noun phrase of word, colour, form, and whether it is a cut-out on a card.
         forms: all forms of a word by number.
@@ -35,7 +36,8 @@ class Language:
     code: str
     names: Mapping[str, str]
     templates: Mapping[str, Sequence[str]]
-    patterns: Mapping[str, str]
+    naming: str
+    patterns: Mapping[str, Sequence[str]]
     numbers: Mapping[str, int]
     phrase: Callable[[str, str, str, bool], str]
     inflect: Callable[[str], Sequence[str]]
@@ -94,6 +96,7 @@ _LANGUAGES = {
         code="en",
         names=english.NAMES,
         templates=english.TEMPLATES,
+        naming=english.NAME_PATTERN,
         patterns=english.PATTERNS,
         numbers={**{word: place for place, word in enumerate(english.NUMBERS)}, "a": 1, "an": 1},
         phrase=english.noun,
@@ -108,6 +111,7 @@ _LANGUAGES = {
         code="zh",
         names=chinese.NAMES,
         templates=chinese.TEMPLATES,
+        naming=chinese.NAME_PATTERN,
         patterns=chinese.PATTERNS,
         numbers={**{word: place for place, word in enumerate(chinese.NUMBERS)}, "二": 2},
         phrase=chinese.noun,
