@@ -20,6 +20,7 @@ from means import mean
 
 import sensemble as se
 from sensemble.data.stampworld import controls
+from sensemble.data.stampworld.build import DESCRIBE
 from sensemble.metrics.base import resample
 
 
@@ -27,7 +28,7 @@ def read(folder: Path, split: str) -> pd.DataFrame:
     """A split's table, without the rows that only teach."""
     path = folder / f"{split}.csv"
     table = pd.read_csv(path, keep_default_na=False)
-    return table[table["type"] != "describe"].reset_index(drop=True)
+    return table[table["type"] != DESCRIBE].reset_index(drop=True)
 
 
 def main() -> None:

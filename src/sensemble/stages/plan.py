@@ -161,7 +161,8 @@ def _stage(spec: Any, train: TrainConfig, names: Sequence[str], where: str) -> S
     for key in ("inputs", "valid_inputs", "train", "target"):
         if isinstance(own.get(key), str):
             own[key] = [own[key]]
-        for name in own.get(key) or [] if names and key != "target" else []:
+    for key in ("inputs", "valid_inputs", "train") if names else ():
+        for name in own.get(key) or []:
             parts = PARTS if key == "train" else ()
             if name not in names and name not in parts:
                 raise ConfigError(f"{where}, key {key!r}: {unknown('input', name, [*parts, *names])}")

@@ -61,12 +61,13 @@ def caption_picture(scene: Scene, language: Language, random: Random, *, number:
         random: paraphrase, and which relation.
         number: how many captions.
     """
-    relations = _relations(scene, random)
+    relations = shuffled(random, _relations(scene))
     captions = []
     for turn, counts in enumerate(describe(scene, language, random, number=number)):
         sentences = [counts]
         if relations:
-            related = _turned(*relations[turn % len(relations)], random)
+            side, a, b = relations[turn % len(relations)]
+            related = _turned(side, a, b, random)
             sentences.append(_say_where(scene, related, language, random))
         captions.append(language.join.join(sentences))
     return captions
@@ -82,19 +83,18 @@ def relate(scene: Scene, language: Language, random: Random, *, number: int = 3,
         number: how many texts.
         sentences: most of them in a text, each of another thing.
     """
-    texts = []
+    relations, texts = _relations(scene), []
     for _ in range(number):
-        turned = (_turned(*relation, random) for relation in _relations(scene, random))
+        turned = (_turned(side, a, b, random) for side, a, b in shuffled(random, relations))
         of_each = {related[0]: related for related in turned}  # by the thing whose place is told
         said = [_say_where(scene, related, language, random) for related in list(of_each.values())[:sentences]]
         texts.append(language.join.join(said))
     return texts
 
 
-def _relations(scene: Scene, random: Random) -> list[tuple[str, Name, Name]]:
-    """Which thing stands left of or above which, in any order."""
-    facts = sorted(scene_facts(scene), key=repr)
-    return shuffled(random, [(side, a, b) for side, a, b, *_ in (f for f in facts if f[0] in ("left", "above"))])
+def _relations(scene: Scene) -> list[Fact]:
+    """Which thing stands left of or above which, in an order that is always the same."""
+    return [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] in ("left", "above")]
 
 
 def _say_where(scene: Scene, related: tuple[Name, Name, str], language: Language, random: Random) -> str:
