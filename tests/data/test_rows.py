@@ -73,6 +73,7 @@ def test_rows_that_share_a_value_come_together_where_asked_for() -> None:
 
 def test_tokens_say_which_rows_are_twins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_one(["tea", "tea"])[0].tokens(torch.arange(2)).twins is None  # words: not worth it
+    assert load_one(["tea" * 90, "tea"])[0].tokens(torch.arange(2)).twins is not None  # many of them
     monkeypatch.setattr("sensemble.data.rows.COSTLY", 1)
     for memory in (4.0, 0.0):
         twins = load_one(["tea", "好", None, "tea"], memory=memory)[0].tokens(torch.arange(4)).twins

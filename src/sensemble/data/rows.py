@@ -25,7 +25,7 @@ from .table import Table
 READ_AHEAD = 2
 """Batches read before they are needed."""
 COSTLY = 256
-"""Numbers in a token from which on it pays to encode equal values once: pictures and frames, not words."""
+"""Numbers in a value from which on it pays to encode equal ones once: pictures, clips and sounds, not a few words."""
 UNEVEN = 1.75
 """How many times longer than the mean the longest row must be for rows of like length to be put together. Such batches
 are less alike to each other (all of one kind of question), and teach more slowly."""
@@ -80,7 +80,8 @@ class Store:
 
     def _twins(self, index: Tensor) -> Tensor | None:
         """Which rows hold the same, where it pays to know."""
-        return index if math.prod(self.modality.shape) >= COSTLY else None
+        longest = int(self.lengths.max()) if len(self.lengths) else 0
+        return index if longest * math.prod(self.modality.shape) >= COSTLY else None
 
     def size(self, rows: Tensor) -> Tensor:
         """`(B,)` tokens of some rows: what batches are bucketed by."""

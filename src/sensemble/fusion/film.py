@@ -78,8 +78,7 @@ class FiLM(Fusion):
     def fuse(self, inputs: dict[str, Tokens], present: Tensor) -> Tokens:
         asked = self._asked([inputs[name] for name in self.asking])
         tokens = Tokens.cat(self._marked(inputs[name], place) for place, name in enumerate(self.read)).clean()
-        if len(self.read) == 1:
-            tokens = replace(tokens, twins=inputs[self.read[0]].twins)
+        tokens = replace(tokens, twins=_alike([inputs[name] for name in self.read]))
         for block in self.blocks:
             tokens = block(tokens, asked)
         tokens = tokens.with_values(self.norm(tokens.values))  # (B, T, D)
@@ -102,6 +101,16 @@ class FiLM(Fusion):
         """Tokens that show which input they are of, and where in it they stand."""
         marks = self.order * sinusoids(tokens.values.shape[1], self.width, like=tokens.values)
         return tokens.with_values(tokens.values + marks + self.which[place])
+
+
+def _alike(many: Sequence[Tokens]) -> Tensor | None:
+    """A number for each row, alike where rows hold the same in all of some inputs, if that is known of all."""
+    joint: Tensor | None = None
+    for tokens in many:
+        if tokens.twins is None:
+            return None
+        joint = tokens.twins if joint is None else joint * (tokens.twins.max() + 1) + tokens.twins
+    return joint
 
 
 class _Recall(nn.Module):
@@ -151,12 +160,16 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tokens, asked: Tokens | None) -> Tokens:
         scale, shift = self.film(self.question(asked, tokens)).unsqueeze(1).chunk(2, -1)  # (B, 1, 2·D)
-        both, width = tokens.once(self._unasked).values, tokens.values.shape[2]
-        values, hidden = both[..., :width], F.relu(both[..., width:] * (1 + scale) + shift)
+        if tokens.twins is None:
+            values, hidden = self._unasked(tokens)
+        else:
+            joined = tokens.once(lambda distinct: Tokens(torch.cat(self._unasked(distinct), 2), distinct.mask))
+            values, hidden = joined.values.split([tokens.values.shape[2], self.up.out_features], 2)
+        hidden = F.relu(hidden * (1 + scale) + shift)
         return Tokens(values + self.dropout(self.down(hidden)), tokens.mask)
 
-    def _unasked(self, tokens: Tokens) -> Tokens:
-        """What is the same for all questions about equal tokens: `(B, T, D)` -> the stream and the hidden features."""
+    def _unasked(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """What is the same for all questions about equal tokens: the stream `(B, T, D)`, and hidden `(B, T, 2·D)`."""
         normed = Tokens(self.norms[0](tokens.values), tokens.mask)
         values = tokens.values + self.attention(normed.values, normed)
-        return Tokens(torch.cat([values, self.up(self.norms[1](values))], 2), tokens.mask)  # (B, T, 3·D)
+        return values, self.up(self.norms[1](values))
