@@ -80,7 +80,9 @@ class Joined:
             for table in tables:
                 own = table.column(name) if name in table.columns else [None] * len(table)
                 if name in self.files and table.root is not None:
-                    own = [str(table.root / value) if isinstance(value, str | Path) else value for value in own]
+                    named = {value for value in own if isinstance(value, str | Path)}  # rows share files
+                    full = {value: str(table.root / value) for value in named}
+                    own = [full[value] if isinstance(value, str | Path) else value for value in own]
                 values += own
             self._cache[name] = values
         return self._cache[name]

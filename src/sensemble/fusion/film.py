@@ -163,8 +163,8 @@ class _Block(nn.Module):
         if tokens.twins is None:
             values, hidden = self._unasked(tokens)
         else:
-            joined = tokens.once(lambda distinct: Tokens(torch.cat(self._unasked(distinct), 2), distinct.mask))
-            values, hidden = joined.values.split([tokens.values.shape[2], self.up.out_features], 2)
+            both = tokens.once(lambda distinct: Tokens(torch.cat(self._unasked(distinct), 2), distinct.mask)).values
+            values, hidden = both[..., : tokens.values.shape[2]], both[..., tokens.values.shape[2] :]
         hidden = F.relu(hidden * (1 + scale) + shift)
         return Tokens(values + self.dropout(self.down(hidden)), tokens.mask)
 

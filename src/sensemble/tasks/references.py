@@ -105,10 +105,12 @@ class References:
         """The labels `(n, K)`; `None` where the table has no target."""
         if any(name not in table.columns for name in self.columns):
             return None
-        rows = self.read(table)
-        ids = iter(self.encode(text for row in rows for text in row))
-        flat = [torch.tensor([token for _ in row for token in (*next(ids), END)], dtype=torch.int32) for row in rows]
-        return Tokens.stack([row if len(row) else None for row in flat], shape=(), dtype=torch.int32)
+        rows = [tuple(row) for row in self.read(table)]
+        places = {row: place for place, row in enumerate(dict.fromkeys(rows))}  # answers repeat
+        ids = iter(self.encode(text for row in places for text in row))
+        flat = [torch.tensor([token for _ in row for token in (*next(ids), END)], dtype=torch.int32) for row in places]
+        distinct = Tokens.stack([row if len(row) else None for row in flat], shape=(), dtype=torch.int32)
+        return distinct[torch.tensor([places[row] for row in rows], dtype=torch.long)]
 
     def own(self, target: Tokens) -> Tokens:
         """The labels without what a task may have packed beside them."""
