@@ -75,7 +75,7 @@ class Store:
         mask = steps < lengths.unsqueeze(1)  # (B, T)
         places = self._starts[safe].unsqueeze(1) + steps  # type: ignore[attr-defined]
         places = torch.where(mask, places, 0)  # (B, T)
-        values = self.flat[places.flatten()].view(*mask.shape, *self.flat.shape[1:])
+        values = self.flat.index_select(0, places.flatten()).view(*mask.shape, *self.flat.shape[1:])
         return Tokens(values, mask, self._twins(index)).clean()
 
     def _twins(self, index: Tensor) -> Tensor | None:
