@@ -135,8 +135,8 @@ class Tokens:
             return body(self)
         here = self.present.nonzero().squeeze(1)
         first = torch.zeros_like(numbers).scatter(0, which[here].flip(0), here.flip(0))  # (U,) a row that has it
-        made = body(Tokens(self.values[first], self.mask[first]))
-        values = made.values.index_select(0, which)  # learns faster than indexing does
+        made = body(Tokens(self.values.index_select(0, first), self.mask[first]))
+        values = made.values.index_select(0, which)  # copies and learns faster than indexing does
         return Tokens(values, made.mask[which], self.twins).hide(~self.present).clean()
 
     def hide(self, rows: Tensor) -> Tokens:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,12 @@ class Store:
 
     def _twins(self, index: Tensor) -> Tensor | None:
         """Which rows hold the same, where it pays to know."""
-        longest = int(self.lengths.max()) if len(self.lengths) else 0
-        return index if longest * math.prod(self.modality.shape) >= COSTLY else None
+        return index if self._longest * math.prod(self.modality.shape) >= COSTLY else None
+
+    @cached_property
+    def _longest(self) -> int:
+        """Most tokens of a value."""
+        return int(self.lengths.max()) if len(self.lengths) else 0
 
     def size(self, rows: Tensor) -> Tensor:
         """`(B,)` tokens of some rows: what batches are bucketed by."""

@@ -104,7 +104,10 @@ class FiLM(Fusion):
 
 
 def _alike(many: Sequence[Tokens]) -> Tensor | None:
-    """A number for each row, alike where rows hold the same in all of some inputs, if that is known of all."""
+    """Numbers that are equal for rows which hold the same in all of some inputs, if that is known of each.
+
+    No row lacks one of these: where an input is absent from any row, its tokens have no twins here.
+    """
     joint: Tensor | None = None
     for tokens in many:
         if tokens.twins is None:
@@ -160,16 +163,12 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tokens, asked: Tokens | None) -> Tokens:
         scale, shift = self.film(self.question(asked, tokens)).unsqueeze(1).chunk(2, -1)  # (B, 1, 2·D)
-        if tokens.twins is None:
-            values, hidden = self._unasked(tokens)
-        else:
-            both = tokens.once(lambda distinct: Tokens(torch.cat(self._unasked(distinct), 2), distinct.mask)).values
-            values, hidden = both[..., : tokens.values.shape[2]], both[..., tokens.values.shape[2] :]
-        hidden = F.relu(hidden * (1 + scale) + shift)
+        both, width = tokens.once(self._unasked).values, tokens.values.shape[2]
+        values, hidden = both[..., :width], F.relu(both[..., width:] * (1 + scale) + shift)
         return Tokens(values + self.dropout(self.down(hidden)), tokens.mask)
 
-    def _unasked(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """What is the same for all questions about equal tokens: the stream `(B, T, D)`, and hidden `(B, T, 2·D)`."""
+    def _unasked(self, tokens: Tokens) -> Tokens:
+        """What is the same for all questions about equal tokens: `(B, T, D)` -> the stream and the hidden features."""
         normed = Tokens(self.norms[0](tokens.values), tokens.mask)
         values = tokens.values + self.attention(normed.values, normed)
-        return values, self.up(self.norms[1](values))
+        return Tokens(torch.cat([values, self.up(self.norms[1](values))], 2), tokens.mask)  # (B, T, 3·D)
