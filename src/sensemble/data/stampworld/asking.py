@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from .sample import Random, pick
 from .scene import Name, novelties
@@ -39,10 +38,10 @@ class Ask:
         """All things that question and answer join."""
         return [*(part for part in self.topic if isinstance(part, tuple)), *self.about]
 
-    @cached_property
+    @property
     def novel(self) -> str:
         """What in it training never shows; empty for nothing."""
-        return next(iter(sorted(novelties(self.names))), "")
+        return min(novelties(self.names), default="")
 
 
 def allowed(asks: Iterable[Ask], novel: str) -> list[Ask]:
@@ -72,19 +71,20 @@ class Balance:
         self._answers: dict[tuple[str, tuple[Name | str, ...]], set[str]] = {}
         self._total: Counter[tuple[str, tuple[Name | str, ...]]] = Counter()
 
-    def rank(self, ask: Ask) -> tuple[int, float]:
-        """How frequent the answer was: in questions of the type, and beyond its share in this very question."""
+    def frequency(self, ask: Ask) -> int:
+        """How often the answer was right in questions of the type."""
+        return self._of_type[ask.type, ask.answer]
+
+    def excess(self, ask: Ask) -> float:
+        """How much more often than its share the answer was right in this very question."""
         topic = (ask.type, ask.topic)
         share = self._total[topic] / max(len(self._answers.get(topic, ())), 2)
-        return self._of_type[ask.type, ask.answer], self._of_topic[*topic, ask.answer] - share
+        return self._of_topic[*topic, ask.answer] - share
 
     def best(self, asks: Iterable[Ask], random: Random) -> Ask | None:
         """The question to ask, not yet counted; `None` where there is none."""
-        ranked = [(self.rank(ask), ask) for ask in asks]
-        if not ranked:
-            return None
-        least = min(rank for rank, _ in ranked)
-        return pick(random, [ask for rank, ask in ranked if rank == least])
+        rarest = _least(list(asks), self.frequency)
+        return pick(random, _least(rarest, self.excess)) if rarest else None
 
     def lead(self, ask: Ask) -> int:
         """How many times more often than the rarest one of its type the answer was right."""
@@ -112,7 +112,14 @@ class Balance:
                 for asks, answer in zip((first, second), answers, strict=True)
             ]
             found = [ask for ask in pair if ask is not None]
-            choices.append((-len(found), sum(self.rank(ask)[0] for ask in found), found))
+            choices.append((-len(found), sum(map(self.frequency, found)), found))
         order = [0, 1] if random.integers(2) else [1, 0]
         chosen = min((choices[place] for place in order), key=lambda choice: choice[:2])[2]
         return [self.count(ask) for ask in chosen]
+
+
+def _least(asks: Sequence[Ask], measure: Callable[[Ask], float]) -> list[Ask]:
+    """Those of some questions of which something is least."""
+    found = [measure(ask) for ask in asks]
+    least = min(found, default=0)
+    return [ask for ask, each in zip(asks, found, strict=True) if each == least]

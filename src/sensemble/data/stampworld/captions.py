@@ -13,6 +13,7 @@ A fact is a tuple of keys, whatever the language:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import permutations, product
 from typing import Any
 
@@ -92,8 +93,9 @@ def relate(scene: Scene, language: Language, random: Random, *, number: int = 3,
     return texts
 
 
+@lru_cache(maxsize=1)
 def _relations(scene: Scene) -> list[Fact]:
-    """Which thing stands left of or above which, in an order that is always the same."""
+    """Which thing stands left of or above which, in an order that is always the same; asked for several times."""
     return [fact for fact in sorted(scene_facts(scene), key=repr) if fact[0] in ("left", "above")]
 
 

@@ -46,7 +46,8 @@ def ask_picture(
             best = balance.best([ask for ask in left[kind] if ask.answer not in [each.answer for each in new]], random)
             new += [] if best is None else [balance.count(best)]
         asks += new
-        left = {kind: [ask for ask in able if ask not in new] for kind, able in left.items()}
+        for ask in new:
+            left[ask.type].remove(ask)
     return asks
 
 

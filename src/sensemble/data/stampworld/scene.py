@@ -92,8 +92,11 @@ class Thing:
 
     def is_(self, relation: str, other: Thing) -> bool:
         """Whether it is `left`, `right`, `above` or `below` of another thing, by at least half a cell."""
-        across, down = self.x - other.x, self.y - other.y
-        return {"left": -across, "right": across, "above": -down, "below": down}[relation] > CELL // 2
+        if relation in ("left", "right"):
+            way = self.x - other.x
+        else:
+            way = self.y - other.y
+        return (way if relation in ("right", "below") else -way) > CELL // 2
 
 
 @dataclass(frozen=True)
