@@ -151,9 +151,10 @@ class Text(Modality):
             IndexError: an id below 0 or from `num_tokens` on.
         """
         plain = ids.tolist() if isinstance(ids, Tensor) else [int(each) for each in ids]
+        known = self.num_tokens
         for each in plain:
-            if not 0 <= each < self.num_tokens:
-                raise IndexError(f"there is no token {each}: ids go from 0 to {self.num_tokens - 1}")
+            if not 0 <= each < known:
+                raise IndexError(f"there is no token {each}: ids go from 0 to {known - 1}")
         return str(self.tokenizer_.decode([each - 1 for each in plain if each != BLANK], skip_special_tokens=False))
 
     def state(self) -> dict[str, Any]:
