@@ -78,20 +78,25 @@ def run_demo(
 def make(name: str, folder: Path, say: Callable[[str], None]) -> Path:
     """Fetches the sample that a recipe is for, or generates its data in `folder`. Returns where it is."""
     if name in WORLDS:
-        return _world(WORLDS[name][0], folder, say)
+        kind, file = WORLDS[name]
+        return _world(kind, Path(file).parent.name, folder, say)
     if name == "shapes":
         return shapes(folder / name, seed=0)
     return get(BORROWED.get(name, name), say=say)
 
 
-def _world(kind: Kind, folder: Path, say: Callable[[str], None]) -> Path:
-    """StampWorld of a kind: generated, unless an earlier demo of this very version did so."""
+def _world(kind: Kind, table: str, folder: Path, say: Callable[[str], None]) -> Path:
+    """StampWorld of a kind with one of its tables: generated, unless an earlier demo of this very version did so.
+
+    The first demo makes its own table alone, which is quicker; one that needs another then makes all.
+    """
     world, version = folder / kind, _version()
     note = world / "version.txt"
-    if note.exists() and note.read_text(encoding="utf-8") == version:
+    known = note.exists() and note.read_text(encoding="utf-8") == version
+    if known and (world / table).exists():
         say(f"Generated before: {world}")
         return world
-    stampworld(world, seed=0, kind=kind)
+    stampworld(world, seed=0, kind=kind, tables=None if known else (table,))
     write(note, version)
     return world
 

@@ -6,12 +6,13 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from sensemble.data.read import read
-from sensemble.data.stampworld import facts, write
+from sensemble.data.stampworld import build, facts, write
 from sensemble.data.stampworld.captions import scene_facts
 from sensemble.data.stampworld.scene import COLOURS, Scene
 from sensemble.data.stampworld.words import language as find_language
@@ -188,3 +189,17 @@ def test_tables_are_the_same_on_every_machine(kind: str, folders: dict[str, Path
     for path in sorted(folders[kind].rglob("*.csv")) + sorted(folders[kind].rglob("*.jsonl")):
         found.update(path.read_bytes())
     assert found.hexdigest()[:16] == DIGESTS[kind]
+
+
+@pytest.mark.parametrize(("kind", "table"), [(kind, table) for kind in build.TABLES for table in build.TABLES[kind]])
+def test_one_table_alone_has_the_same_bytes(kind: Any, table: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    part = digests(write(tmp_path / "part", scenes=40, seed=7, kind=kind, tables=(table,)))
+    whole = digests(folders[kind])
+    assert {name.split("/")[0] for name in part} == {table, "scenes", build.FOLDER[kind], "README.txt", "complete"}
+    assert all(part[name] == whole[name] for name in part if name != "README.txt")
+    assert f"holds {table} alone" in (tmp_path / "part" / "README.txt").read_text(encoding="utf-8")
+
+
+def test_a_table_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown table of pictures 'vqs': did you mean 'vqa'"):
+        write(tmp_path / "world", scenes=10, tables=("vqs",))

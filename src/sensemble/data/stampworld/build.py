@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ Row = dict[str, Any]
 SPLITS = ("train", "valid", "test")
 SUFFIX = {"pictures": ".png", "clips": ".mp4"}
 FOLDER = {"pictures": "images", "clips": "clips"}
+TABLES = {"pictures": ("captions", "vqa", "classify", "dialogue", "translation"), "clips": ("captions", "video_qa")}
+"""Tables of what is said about scenes, beside that of the scenes themselves."""
 QUESTION_SETS = 4
 """Sets of four questions that a picture is asked: as many as are needed to learn to look, at no picture's cost."""
 CLIP_SETS = 2
@@ -59,6 +61,7 @@ def build(
     language: Language,
     other: Language | None = None,
     kinds: Sequence[str] = SHAPES,
+    tables: Collection[str] | None = None,
 ) -> Iterator[Made]:
     """Makes scenes, the training ones first.
 
@@ -73,7 +76,9 @@ def build(
         language: of all that is said.
         other: into which captions of pictures are translated, if they are.
         kinds: what may stand in a scene, at least four.
+        tables: those that are wanted, which are the same without the others; by default all.
     """
+    wanted = TABLES[kind] if tables is None else tables
     seen = [each for each in kinds if not held_out((each,))]
     new = NOVELTIES if len(seen) < len(kinds) else NOVELTIES[:2]
     balances = {split: (Balance(), Balance(), Balance()) for split in SPLITS}
@@ -86,16 +91,20 @@ def build(
         if kind == "pictures":
             scene = picture(random, kinds=some, novel=novel)
             talks = split == "train" or number % DIALOGUES == 0
-            rows = _picture(scene, f"../{file}", balances[split], language, random, some, talks, split == "train")
-            if other is not None:
+            rows = _picture(
+                scene, f"../{file}", balances[split], language, random, some, talks, split == "train", wanted
+            )
+            if other is not None and "translation" in wanted:
                 said = translate_caption(scene, language, other, seed=[seed, len(kind), number, 1])
                 rows["translation"] = [{"image": f"../{file}", **said, "novel": scene.novel}]
-            related = relate(scene, language, np.random.default_rng([seed, len(kind), number, 2]))
-            rows["captions"] = [{**row, **_numbered("relations", related)} for row in rows["captions"]]
+            if "captions" in wanted:
+                related = relate(scene, language, np.random.default_rng([seed, len(kind), number, 2]))
+                rows["captions"] = [{**row, **_numbered("relations", related)} for row in rows["captions"]]
         else:
             scene = clip(random, kinds=some, novel=novel)
             sets = CLIP_SETS if split == "train" else 1
             rows = _clip(scene, f"../{file}", balances[split][0], language, random, some, sets, split == "train")
+        rows = {table: rows[table] for table in rows if table in wanted}
         rows["scenes"] = [{FOLDER[kind][:-1]: f"../{file}", **scene.to_json()}]
         yield Made(split, file, scene, rows)
 
@@ -109,12 +118,16 @@ def _picture(
     kinds: Sequence[str],
     talks: bool,
     describes: bool,
+    wanted: Collection[str],
 ) -> dict[str, list[Row]]:
+    """Rows by table, those of the wanted ones among them: each goes on with the chances that the one before it left."""
     asked, stated, talked = balances
     captions, layout = caption_picture(scene, language, random), lay_out(scene, language)
     rows: dict[str, list[Row]] = {
         "captions": [{"image": file, **_numbered("caption", captions), "novel": scene.novel, "layout": layout}]
     }
+    if not {"vqa", "classify", "dialogue"} & set(wanted):
+        return rows
     rows["vqa"] = [
         {"image": file, **_question(ask, language, random)}
         for ask in ask_picture(scene, asked, random, kinds=kinds, sets=QUESTION_SETS)
@@ -122,6 +135,8 @@ def _picture(
     if describes:
         whole = _describe("describe", layout, scene, language, random)
         rows["vqa"].append({"image": file, **whole})
+    if not {"classify", "dialogue"} & set(wanted):
+        return rows
     rows["classify"] = [
         {
             "image": file,
@@ -132,7 +147,7 @@ def _picture(
         }
         for ask in state_picture(scene, stated, random, kinds=kinds)
     ]
-    if talks:
+    if talks and "dialogue" in wanted:
         said = talk(scene, talked, language, random, kinds=kinds)
         rows["dialogue"] = [{"image": file, "round": place, **vars(each)} for place, each in enumerate(said, 1)]
         if describes:  # whoever is to talk about a picture must first learn to look at one

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ... import files
 from ...errors import ConfigError, DataError, unknown
-from .build import FOLDER, SPLITS, Kind, Made, Row, build
+from .build import FOLDER, SPLITS, TABLES, Kind, Made, Row, build
 from .cutouts import Cutout, chinese_names, read_cutouts
 from .render import save_picture
 from .scene import SHAPES
@@ -36,6 +36,7 @@ def write(
     kind: Kind = "pictures",
     language: str = "en",
     stamps: Path | None = None,
+    tables: Sequence[str] | None = None,
 ) -> Path:
     """Writes StampWorld, a synthetic data set: scenes drawn from graphs, and exact text about them.
 
@@ -51,17 +52,21 @@ def write(
             `clips` for captioning or retrieval of clips and for video question answering.
         language: `en` or `zh`.
         stamps: the folder of the prepared sample `stamps`, whose cut-outs then stand beside plain shapes.
+        tables: those that are wanted, with the same bytes in half the time or less; by default all.
 
     Returns:
         The folder, with `README.txt`, the media, and a folder a table with `train`, `valid` and `test`.
 
     Raises:
-        ConfigError: an unknown kind or language, or PyAV is missing.
+        ConfigError: an unknown kind, table or language, or PyAV is missing.
         DataError: too few scenes, a folder that holds something else, or one without cut-outs.
     """
     folder = Path(folder)
     if kind not in SCENES:
         raise ConfigError(f"kind: {unknown('kind of scenes', kind, SCENES)}")
+    for table in tables or ():
+        if table not in TABLES[kind]:
+            raise ConfigError(f"tables: {unknown(f'table of {kind}', table, TABLES[kind])}")
     find_language(language)  # refuses what is none
     count = SCENES[kind] if scenes is None else scenes
     if count < LEAST:
@@ -70,17 +75,17 @@ def write(
         raise DataError(f"{folder} is there but holds no generated data; choose another folder")
     cutouts = {} if stamps is None else read_cutouts(stamps)
     words, other, names = _languages(language, cutouts)
-    tables: dict[tuple[str, str], list[Row]] = {}
+    written: dict[tuple[str, str], list[Row]] = {}
     with files.replace_folder(folder) as new:
         (new / FOLDER[kind]).mkdir()
-        made = build(count, seed=seed, kind=kind, language=words, other=other, kinds=[*SHAPES, *cutouts])
+        made = build(count, seed=seed, kind=kind, language=words, other=other, kinds=[*SHAPES, *cutouts], tables=tables)
         for each in _drawn(made, new, kind, cutouts):
             for table, rows in each.rows.items():
-                tables.setdefault((table, each.split), []).extend(rows)
-        for table in dict.fromkeys(table for table, _ in tables):
+                written.setdefault((table, each.split), []).extend(rows)
+        for table in dict.fromkeys(table for table, _ in written):
             for split in SPLITS:
-                _write(new / table, split, tables.get((table, split), []), lines=table in JSON_LINES)
-        _write_readme(new, kind, count, seed, language, names if cutouts else None, list(cutouts))
+                _write(new / table, split, written.get((table, split), []), lines=table in JSON_LINES)
+        _write_readme(new, kind, count, seed, language, names if cutouts else None, list(cutouts), tables)
     return folder
 
 
@@ -127,9 +132,18 @@ def _write(folder: Path, split: str, rows: Sequence[Row], *, lines: bool) -> Non
 
 
 def _write_readme(
-    folder: Path, kind: Kind, scenes: int, seed: int, language: str, names: Mapping[str, str] | None, kinds: list[str]
+    folder: Path,
+    kind: Kind,
+    scenes: int,
+    seed: int,
+    language: str,
+    names: Mapping[str, str] | None,
+    kinds: list[str],
+    tables: Sequence[str] | None,
 ) -> None:
-    text = _README.format(kind=kind, scenes=scenes, seed=seed, language=language) + _TABLES[kind]
+    text = _README.format(kind=kind, scenes=scenes, seed=seed, language=language) + _ABOUT[kind]
+    if tables is not None:
+        text += f"\nOf these, this folder holds {', '.join(tables)} alone.\n"
     if names is not None:
         text += _CUTOUTS
         files.write_json(folder / "kinds.json", {"kinds": kinds, "names": dict(names)})
@@ -144,7 +158,7 @@ one for test. Every other test scene holds something that training never shows; 
 of it: combination (a colour and a kind), relation (two kinds together), identity (a cut-out), or nothing.
 scenes/ holds the graph behind each file.
 """
-_TABLES = {
+_ABOUT = {
     "pictures": """
 captions/   three captions a picture: all counts of colour and kind, a relation, and one place. Beside them, to be
             learned first, what stands in each place (layout) and where several things stand (relations)
