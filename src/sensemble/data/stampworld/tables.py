@@ -143,7 +143,7 @@ def _write_readme(
 ) -> None:
     text = _README.format(kind=kind, scenes=scenes, seed=seed, language=language) + _ABOUT[kind]
     if tables is not None:
-        text += f"\nOf these, this folder holds {', '.join(tables)} alone.\n"
+        text += f"\nOf these, this folder holds {', '.join(tables) or 'no table'} alone.\n"
     if names is not None:
         text += _CUTOUTS
         files.write_json(folder / "kinds.json", {"kinds": kinds, "names": dict(names)})
