@@ -54,7 +54,8 @@ def ask_clip(
             if len(some) < NUM_QUESTIONS and ask.answer not in [other.answer for other in some]:
                 some.append(balance.count(ask))
         asks += some
-        left = {kind: [ask for ask in able if ask not in some] for kind, able in left.items()}
+        for ask in some:
+            left[ask.type].remove(ask)
     return asks
 
 

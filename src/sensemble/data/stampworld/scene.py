@@ -26,7 +26,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 SHAPES = ("circle", "square", "triangle", "diamond", "star", "cross", "heart", "bar")
 DIRECTIONS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
-RELATIONS = ("left", "right", "above", "below")
+RELATIONS = {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}
 RADIUS = {"small": 9, "large": 14}
 """Half the side of a thing's box, in units."""
 SPAN = 96
@@ -92,11 +92,8 @@ class Thing:
 
     def is_(self, relation: str, other: Thing) -> bool:
         """Whether it is `left`, `right`, `above` or `below` of another thing, by at least half a cell."""
-        if relation in ("left", "right"):
-            way = self.x - other.x
-        else:
-            way = self.y - other.y
-        return (way if relation in ("right", "below") else -way) > CELL // 2
+        across, down = RELATIONS[relation]
+        return across * (self.x - other.x) + down * (self.y - other.y) > CELL // 2
 
 
 @dataclass(frozen=True)
